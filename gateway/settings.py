@@ -19,6 +19,7 @@ __all__ = (
     "WorkerSettings",
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Common to all: how they travel."""

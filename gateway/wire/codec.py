@@ -26,6 +26,7 @@ from gateway.wire.messages import (
     Stamps,
     TickBatch,
     Ticks,
+    Want,
     WorkerKind,
 )
 from gateway.wire.structs import RECORD_BYTES
@@ -388,23 +389,28 @@ def encode_feed_ready(ready: FeedReady) -> bytes:
 def decode_feed_ready(frame: bytes) -> FeedReady:
     """Decode a feed's READY."""
     reader = _Reader(frame)
-    reader.expect(5)
-    return FeedReady(reader.text(2, "feed"), reader.unsigned(3, "epoch", 1), reader.text(4, "account"))
+    reader.expect(6)
+    symbols = reader.of_type(5, "symbols", list)
+    if not all(type(symbol) is str for symbol in symbols):
+        raise RemoteProtocolError(f"symbols: expected an array of names, got {_shown(symbols)}")
+    return FeedReady(reader.text(2, "feed"), reader.unsigned(3, "epoch", 1), reader.text(4, "account"), tuple(symbols))
 
 
-def encode_want(symbols: list[str]) -> bytes:
-    """Encode WANT: every symbol that somebody listens to now."""
-    return pack([VERSION, int(FeedKind.WANT), symbols])
+def encode_want(wants: list[Want]) -> bytes:
+    """Encode WANT: every symbol that somebody listens to now, and where each continues."""
+    return pack([VERSION, int(FeedKind.WANT), wants])
 
 
-def decode_want(frame: bytes) -> list[str]:
+def decode_want(frame: bytes) -> list[Want]:
     """Decode WANT."""
     reader = _Reader(frame)
     reader.expect(3)
-    symbols: list[str] = reader.of_type(2, "symbols", list)
-    if not all(type(symbol) is str for symbol in symbols):
-        raise RemoteProtocolError(f"symbols: expected an array of names, got {_shown(symbols)}")
-    return symbols
+    wants = reader.of_type(2, "wants", list)
+    for want in wants:
+        if type(want) is not list or len(want) != 3 or type(want[0]) is not str:
+            raise RemoteProtocolError(f"want: expected [symbol, time_msc, ordinal], got {_shown(want)}")
+        _cursor(want[1:])
+    return [Want(*want) for want in wants]
 
 
 def encode_feed_ticks(ticks: Ticks) -> bytes:

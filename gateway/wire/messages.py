@@ -25,6 +25,7 @@ __all__ = (
     "Stamps",
     "TickBatch",
     "Ticks",
+    "Want",
     "WorkerKind",
     "topic_for",
 )
@@ -152,15 +153,25 @@ class Goodbye(NamedTuple):
 
 
 class FeedReady(NamedTuple):
-    """§5.1, feed to publisher."""
+    """§5.1, feed to publisher: who it is, and which symbols it reads whether anybody listens or not."""
 
     feed: str
     epoch: int
     account: str
+    symbols: tuple[str, ...]
+
+
+class Want(NamedTuple):
+    """§5.2, publisher to feed: read this symbol, from behind this cursor; a time of 0 means there is none yet."""
+
+    symbol: str
+    cursor_msc: int
+    cursor_ordinal: int
 
 
 class Ticks(NamedTuple):
-    """§5.3, feed to publisher: `records` are packed 60-byte ticks; the cursor is the last tick's place in history."""
+    """§5.3, feed to publisher: `records` are packed 60-byte ticks. The cursor is the last one's place in history:
+    its time, and how many ticks of the same millisecond stand before it."""
 
     symbol: str
     cursor_msc: int

@@ -96,6 +96,7 @@ class Tick(Struct):
     flags: int
     volume_real: float
 
+
 class BookInfo(Struct):
     """This is a structure for storing Depth of Market information"""
 
@@ -104,6 +105,7 @@ class BookInfo(Struct):
     price: float
     volume: int
     volume_dbl: float
+
 
 class AccountInfo(Struct):
     """This is a structure for storing account information"""
@@ -138,6 +140,7 @@ class AccountInfo(Struct):
     currency: str
     company: str
 
+
 class TerminalInfo(Struct):
     """This is a structure for storing terminal information"""
 
@@ -164,6 +167,7 @@ class TerminalInfo(Struct):
     path: str
     data_path: str
     commondata_path: str
+
 
 class SymbolInfo(Struct):
     """This is a structure for storing symbol information"""
@@ -266,6 +270,7 @@ class SymbolInfo(Struct):
     page: str
     path: str
 
+
 class TradeRequest(Struct):
     """Trade request structure"""
 
@@ -287,6 +292,7 @@ class TradeRequest(Struct):
     comment: str
     position: int
     position_by: int
+
 
 class TradePosition(Struct):
     """Trade position structure"""
@@ -311,6 +317,7 @@ class TradePosition(Struct):
     symbol: str
     comment: str
     external_id: str
+
 
 class TradeOrder(Struct):
     """Trade order structure"""
@@ -341,6 +348,7 @@ class TradeOrder(Struct):
     comment: str
     external_id: str
 
+
 class TradeDeal(Struct):
     """Trade deal structure"""
 
@@ -364,6 +372,7 @@ class TradeDeal(Struct):
     comment: str
     external_id: str
 
+
 class OrderSendResult(Struct):
     """order_send result structure"""
 
@@ -379,6 +388,7 @@ class OrderSendResult(Struct):
     request_id: int
     retcode_external: int
     request: TradeRequest
+
 
 class OrderCheckResult(Struct):
     """order_check result structure"""

@@ -1,0 +1,64 @@
+# `make run` starts everything on the simulated terminal; `make test` passes the tests. Both set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find gateway fastpath clients -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h') \
+           setup.py pyproject.toml
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test test-compiled test-plain test-debug bench lint wheels fuzz soak clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/installed
+	$(BIN)/mt5gate run
+
+test: test-compiled test-plain
+
+# The installed package: compiled where a compiler is, from its own wheel.
+test-compiled: $(VENV)/installed $(VENV)/tools
+	$(BIN)/pytest
+
+# The same suite over the source tree, where nothing is compiled.
+test-plain: $(VENV)/installed $(VENV)/tools
+	PYTHONPATH=$(CURDIR) $(BIN)/pytest tests --ignore=tests/end_to_end --ignore=tests/bench
+
+# Bounds checks and assertions on.
+test-debug: $(VENV)/tools
+	MT5GATE_BUILD=debug $(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/debug --upgrade .
+	PYTHONPATH=$(CURDIR)/build/debug $(BIN)/pytest tests/fastpath tests/core
+
+bench: $(VENV)/installed $(VENV)/tools
+	$(BIN)/python -P -m bench $(BENCH)
+
+lint: $(VENV)/installed $(VENV)/tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheels: $(VENV)/tools
+	MT5GATE_BUILD=compiled $(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	rm -rf build/lib* build/bdist*
+	MT5GATE_BUILD=pure $(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	rm -rf build/lib* build/bdist*
+
+clean:
+	rm -rf build dist $(VENV) *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mt5gate needs Python 3.11 or newer (set PYTHON=…)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: on Debian, install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/build-tools: $(VENV)/bin/python
+	$(BIN)/pip install --quiet 'setuptools>=77' wheel 'cython>=3.1,<4'
+	@touch $@
+
+$(VENV)/installed: $(VENV)/build-tools $(SOURCES)
+	rm -rf build/lib*
+	$(BIN)/pip install --quiet --no-build-isolation .
+	@touch $@
+
+$(VENV)/tools: $(VENV)/installed
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --group test --group lint --group build
+	@touch $@

@@ -1,0 +1,212 @@
+"""The shape of the configuration: every key, its type, its bounds and its default. Nothing here reads anything.
+
+`gateway.config` fills it from files, environment and command line. Keys that aren't here are refused. A bound that has
+no reason of its own only keeps out what can't be meant.
+"""
+
+import math
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
+
+from gateway.endpoints import validated_bind
+
+__all__ = (
+    "Account",
+    "Broker",
+    "Feed",
+    "Log",
+    "Publisher",
+    "Schema",
+    "Simulator",
+    "Workers",
+)
+
+MAX_ACCOUNT_NAME: Final = 48
+"""Bytes; an account's name is part of its workers' names, and those have at most 64 on the wire."""
+
+MAX_SYMBOL: Final = 29
+"""Characters; the MetaTrader5 package takes no more."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _many(value: Any) -> Any:
+    """Let one text stand for a list, its items parted by commas: as it comes from the environment."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value) or len(value) > MAX_ACCOUNT_NAME:
+        raise ValueError(
+            f"expected a name of letters, digits, '.', '_' and '-', at most {MAX_ACCOUNT_NAME} long, got {value!r};"
+            " it becomes part of file names and topics: rename it"
+        )
+    return value
+
+
+def _symbol(value: str) -> str:
+    if not 0 < len(value) <= MAX_SYMBOL or "\0" in value:
+        raise ValueError(
+            f"expected a symbol of 1 to {MAX_SYMBOL} characters, got {value!r}; use the broker's own spelling"
+        )
+    return value
+
+
+def _speed(value: Any) -> Any:
+    return math.inf if value == "max" else value
+
+
+def _checked_speed(value: float) -> float:
+    if not value > 0.0:
+        raise ValueError(f"expected a number above 0, or max, got {value!r}; 1 is real time")
+    return value
+
+
+def _shown_speed(value: float) -> float | str:
+    return "max" if math.isinf(value) else value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Bind = Annotated[str, AfterValidator(validated_bind)]
+Binds = Annotated[tuple[Bind, ...], BeforeValidator(_many)]
+Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], BeforeValidator(_many)]
+Files = Annotated[tuple[str, ...], BeforeValidator(_many)]
+Speed = Annotated[float, BeforeValidator(_speed), AfterValidator(_checked_speed), PlainSerializer(_shown_speed)]
+
+
+class Section(BaseModel):
+    """Common to all: nothing unknown, nothing changed later, and no value in pydantic's own errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Log(Section):
+    """What the processes say on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Broker(Section):
+    """The order plane. Empty endpoints become the default ones, in the state folder."""
+
+    endpoints: Binds = ()
+    worker_endpoints: Binds = ()
+    heartbeat_ms: int = Field(1_000, ge=10, le=60_000)
+    worker_timeout_ms: int = Field(4_000, ge=20, le=600_000)
+    session_timeout_ms: int = Field(30_000, ge=100, le=86_400_000)
+    max_sessions: int = Field(1_024, ge=1, le=65_536)
+    max_queued: int = Field(8_192, ge=1, le=1_000_000)
+    max_queued_per_session: int = Field(1_024, ge=1, le=1_000_000)
+    quote_max_age_ms: int = Field(1_000, ge=0, le=60_000)
+    spin_us: int = Field(0, ge=0, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _patience(self) -> Self:
+        for key in ("worker_timeout_ms", "session_timeout_ms"):
+            if getattr(self, key) < 2 * self.heartbeat_ms:
+                raise ValueError(
+                    f"{key}: expected at least two heartbeats ({2 * self.heartbeat_ms} ms), got {getattr(self, key)};"
+                    f" raise {key} or lower heartbeat_ms"
+                )
+        return self
+
+
+class Publisher(Section):
+    """The tick plane. Empty endpoints become the default ones, in the state folder."""
+
+    endpoints: Binds = ()
+    feed_endpoints: Binds = ()
+    send_hwm: int = Field(100_000, ge=1, le=10_000_000)
+
+
+class Workers(Section):
+    """How many connections an account has for each purpose; `all` are connections that serve every lane."""
+
+    trade: int = Field(1, ge=0, le=8)
+    watch: int = Field(1, ge=0, le=1)  # the depth of market is opened per connection: one connection watches
+    query: int = Field(2, ge=0, le=32)
+    all: int = Field(0, ge=0, le=8)
+
+
+class Feed(Section):
+    """The account's ticks. `since` None: from now on, or from the first tick of a replay."""
+
+    enabled: bool = True
+    name: Name | None = None
+    symbols: Symbols = ()
+    since: int | None = Field(None, ge=-1)
+    poll_us: int = Field(1_000, ge=0, le=10_000_000)
+
+
+class Account(Section):
+    """One trading account and the terminal it is reached through."""
+
+    mode: Literal["demo", "contest", "real"] = "demo"
+    allow_real: bool = False
+    terminal: Literal["simulated", "metatrader5", "remote"] = "simulated"
+    path: str = ""
+    login: int = Field(0, ge=0)
+    password: SecretStr = SecretStr("")
+    server: str = ""
+    portable: bool = False
+    workers: Workers = Workers()
+    feed: Feed = Feed()
+    connect_timeout_ms: int = Field(60_000, ge=100, le=600_000)
+    hung_after_ms: int = Field(30_000, ge=100, le=3_600_000)
+
+    @model_validator(mode="after")
+    def _meant(self) -> Self:
+        if self.mode == "real" and not self.allow_real:
+            raise ValueError(
+                "mode: real trades real money and needs its consent beside it: set allow_real: true, or mode: demo"
+            )
+        if self.terminal == "simulated":
+            if self.mode != "demo":
+                raise ValueError(
+                    f"mode: expected demo with a simulated terminal, got {self.mode!r};"
+                    " set terminal: metatrader5 or remote, or mode: demo"
+                )
+            if self.path:
+                raise ValueError(
+                    f"path: a simulated terminal has no executable, got {self.path!r};"
+                    " set terminal: metatrader5, or leave path out"
+                )
+        if self.terminal == "metatrader5" and self.password.get_secret_value() and not self.login:
+            raise ValueError("password: given without a login; set login (or MT5_LOGIN) too, or leave the password out")
+        return self
+
+
+class Simulator(Section):
+    """The simulated terminal, if an account has one."""
+
+    ticks: Files = ()
+    speed: Speed = 1.0
+    seed: int = Field(1, ge=0)
+    deposit: float = Field(100_000.0, ge=0.0, allow_inf_nan=False)
+    leverage: int = Field(100, ge=1, le=10_000)
+
+
+class Schema(Section):
+    """The whole file."""
+
+    state_dir: str = ""
+    tcp_port: int | None = Field(
+        None, ge=0, le=65_531
+    )  # None: 5550 on Windows, which has no owner-only sockets, else 0
+    default_account: str = ""
+    log: Log = Log()
+    broker: Broker = Broker()
+    publisher: Publisher = Publisher()
+    accounts: dict[Name, Account] = Field(default_factory=lambda: {"demo": Account()}, min_length=1)
+    simulator: Simulator = Simulator()

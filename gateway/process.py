@@ -1,0 +1,449 @@
+"""How this host's processes are started, watched and ended: children, their beats, stop requests, the one-supervisor lock.
+
+It knows nothing of orders, ticks or messages. Its rules: a child gets its settings on standard input and imports the
+same tree as its parent; a child never outlives its parent; only a parent that has reaped a child may call it dead;
+a beat costs two stores into shared memory and no system call.
+"""
+
+import contextlib
+import ctypes
+import dataclasses
+import json
+import mmap
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final, Protocol
+
+from gateway.clock import monotonic_ns
+from gateway.wire.errors import ConfigError
+
+__all__ = (
+    "EXIT_CONFIG",
+    "Backoff",
+    "Beat",
+    "Child",
+    "ProcessLock",
+    "State",
+    "Stop",
+    "describe_exit",
+    "die_with_parent",
+    "orphaned",
+    "raise_config_error",
+)
+
+EXIT_CONFIG: Final = 78
+"""Exit status of a process whose settings can't be used (EX_CONFIG): starting it again won't help."""
+
+STALLED_AFTER_NS: Final = 5_000_000_000
+"""A process whose loop hasn't come round for so long, though it isn't inside a terminal call, is stopped or stuck."""
+
+STARTED_WITHIN_NS: Final = 60_000_000_000
+"""From a process's start to its first beat: imports on a cold disk, Windows' virus scanners included."""
+
+_ON_LINUX: Final = sys.platform == "linux"
+_ON_WINDOWS: Final = sys.platform == "win32"
+
+_BOOTSTRAP: Final = (
+    "import sys, json; sys.path[:] = json.loads(sys.stdin.readline()); from gateway.app import main; sys.exit(main())"
+)
+"""`python -m gateway.app`, but out of the very tree that the parent runs from, whatever the working directory is."""
+
+
+# --- beats ----------------------------------------------------------------------------------------------------------
+
+
+class State(IntEnum):
+    """How far a process has come."""
+
+    STARTING = 0
+    READY = 1  # everything that it needs is there
+    WAITING = 2  # its loop runs, but its terminal or its peer is missing
+
+
+_PID, _STATE, _LAST, _DEADLINE, _STOP = range(5)
+BEAT_BYTES: Final = 64
+
+
+class Beat:
+    """64 bytes that a process writes and its watcher reads: 8-byte words, each written whole.
+
+    An empty path makes a private one, so that a process that nobody watches needs no other code.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        if not path:
+            self._map = mmap.mmap(-1, BEAT_BYTES)
+        else:
+            # Never truncated: the other side has it mapped, and would be ended by SIGBUS.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            try:
+                if os.fstat(descriptor).st_size < BEAT_BYTES:
+                    os.truncate(descriptor, BEAT_BYTES)
+                self._map = mmap.mmap(descriptor, BEAT_BYTES)
+            finally:
+                os.close(descriptor)
+        self._words = memoryview(self._map).cast("Q")
+
+    # The process's side.
+
+    def start(self) -> None:
+        """Say which process this is; the first thing that it does with its beat."""
+        self._words[_PID] = os.getpid()
+        self._words[_LAST] = monotonic_ns()
+
+    def tick(self, now_ns: int) -> None:
+        """Say that the loop came round."""
+        self._words[_LAST] = now_ns
+
+    def begin(self, deadline_ns: int) -> None:
+        """Say that the process enters a call that it may not come out of; it is killed past the deadline."""
+        self._words[_DEADLINE] = deadline_ns
+
+    def end(self, now_ns: int) -> None:
+        """Say that the call is over."""
+        self._words[_LAST] = now_ns
+        self._words[_DEADLINE] = 0
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the watcher wants the process to finish; where there are no signals this is the only way."""
+        return self._words[_STOP] != 0
+
+    # Both sides.
+
+    @property
+    def state(self) -> int:
+        """How far it has come: a `State`."""
+        return self._words[_STATE]
+
+    @state.setter
+    def state(self, state: int) -> None:
+        self._words[_STATE] = state
+
+    # The watcher's side.
+
+    @property
+    def pid(self) -> int:
+        """The process's id; 0 before it has started."""
+        return self._words[_PID]
+
+    def request_stop(self) -> None:
+        """Ask the process to finish."""
+        self._words[_STOP] = 1
+
+    def complaint(self, now_ns: int, watched_since_ns: int) -> str:
+        """Return why the process must be killed, or "" while it is well.
+
+        `watched_since_ns` is since when the watcher itself has run without a pause: a host that slept has stale beats
+        everywhere, and they prove nothing.
+        """
+        deadline_ns = self._words[_DEADLINE]
+        last_ns = self._words[_LAST]
+        if deadline_ns:
+            return "a terminal call didn't return in time" if now_ns > deadline_ns else ""
+        if not last_ns:
+            return "it never started" if now_ns - watched_since_ns > STARTED_WITHIN_NS else ""
+        if now_ns - max(last_ns, watched_since_ns) > STALLED_AFTER_NS:
+            return f"its loop stands still, for {(now_ns - last_ns) / 1e9:.1f} s"
+        return ""
+
+    def close(self) -> None:
+        """Unmap."""
+        self._words.release()
+        self._map.close()
+
+
+def beat_file() -> str:
+    """Create an empty beat file and return its path; in memory where there is a place for it.
+
+    A file on a disk would now and then make the writer wait for the file system.
+    """
+    folder = "/dev/shm" if _ON_LINUX and os.access("/dev/shm", os.W_OK) else None
+    descriptor, path = tempfile.mkstemp(prefix="mt5gate-beat-", dir=folder)
+    os.close(descriptor)
+    return path
+
+
+# --- waiting longer each time ---------------------------------------------------------------------------------------
+
+
+class Backoff:
+    """How long to wait before the next attempt: doubling up to a limit, with jitter; a healthy time starts it anew.
+
+    `random` returns a number from 0.0 to 1.0; the delay lies between half and the whole of the current step, so that
+    what failed together doesn't come back together.
+    """
+
+    def __init__(
+        self,
+        random: Callable[[], float],
+        first_ms: int = 100,
+        limit_ms: int = 10_000,
+        healthy_ms: int = 10_000,
+    ) -> None:
+        self._random = random
+        self._first_ns = first_ms * 1_000_000
+        self._limit_ns = limit_ms * 1_000_000
+        self._healthy_ns = healthy_ms * 1_000_000
+        self._step_ns = self._first_ns
+        self._since_ns = 0
+
+    def started(self, now_ns: int) -> None:
+        """An attempt begins to count as healthy from now on."""
+        self._since_ns = now_ns
+
+    def failed(self, now_ns: int) -> int:
+        """Return how long to wait from now, in nanoseconds."""
+        if self._since_ns and now_ns - self._since_ns >= self._healthy_ns:
+            self._step_ns = self._first_ns
+        self._since_ns = 0
+        delay_ns = int(self._step_ns * (0.5 + 0.5 * self._random()))
+        self._step_ns = min(self._step_ns * 2, self._limit_ns)
+        return delay_ns
+
+
+# --- being asked to end ---------------------------------------------------------------------------------------------
+
+
+class Stop:
+    """Whether this process was asked to end, as a flag and as something to wait on."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def fileno(self) -> int:
+        """Readable when there is a reason to look: a request, or (if asked for) a child that ended."""
+        return self._reader.fileno()
+
+    def request(self) -> None:
+        """Ask; from any thread."""
+        self.requested = True
+        with contextlib.suppress(BlockingIOError):
+            self._writer.send(b"\0")
+
+    def catch_signals(self, *, interrupt: bool) -> None:
+        """Let SIGTERM ask, and SIGINT too if `interrupt`: else it is ignored, since the shell sends it to the parent
+        as well. A child's end wakes the waiter. Main thread only.
+        """
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal if interrupt else signal.SIG_IGN)
+        if not _ON_WINDOWS:
+            signal.signal(signal.SIGHUP, self._on_signal)
+            signal.signal(signal.SIGCHLD, _on_child)  # else the end of a child would be ignored, and wake nobody
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def _on_signal(self, _signal: int, _frame: Any) -> None:
+        self.requested = True
+
+    def wait(self, timeout_ns: int) -> None:
+        """Wait until something happens, at most `timeout_ns`."""
+        select.select([self._reader], [], [], max(timeout_ns, 0) / 1e9)
+        self.settle()
+
+    def settle(self) -> None:
+        """Forget the wake-ups, not the request."""
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(4_096)
+
+    def close(self) -> None:
+        """Close; signals must not be caught by it any more, or the process be about to end."""
+        with contextlib.suppress(ValueError):  # not the main thread: then no signals were caught
+            if signal.set_wakeup_fd(-1) != self._writer.fileno():
+                pass
+        self._reader.close()
+        self._writer.close()
+
+
+def _on_child(_signal: int, _frame: Any) -> None:
+    """Do nothing: the wake-up is all that is wanted."""
+
+
+# --- not outliving the parent ---------------------------------------------------------------------------------------
+
+_PR_SET_PDEATHSIG: Final = 1
+_SYNCHRONIZE: Final = 0x0010_0000
+_parent_gone: Callable[[], bool] = lambda: False  # noqa: E731  # replaced by die_with_parent
+
+
+def die_with_parent(pid: int) -> None:
+    """Tie this process's life to its parent's, whose id it was handed; ends this process if the parent has gone.
+
+    On Linux the kernel does it, in the middle of a call too (it follows the thread that started us: parents start their
+    children from their main thread). Elsewhere the loops ask `orphaned()`.
+    """
+    global _parent_gone
+    if _ON_LINUX:
+        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+        if os.getppid() != pid:
+            os._exit(1)
+    elif _ON_WINDOWS:
+        kernel32: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+        kernel32.OpenProcess.restype = ctypes.c_void_p
+        kernel32.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
+        handle = kernel32.OpenProcess(_SYNCHRONIZE, False, pid)
+        if not handle:
+            os._exit(1)
+        _parent_gone = lambda: kernel32.WaitForSingleObject(handle, 0) == 0  # noqa: E731
+    else:
+        _parent_gone = lambda: os.getppid() != pid  # noqa: E731
+        if orphaned():
+            os._exit(1)
+
+
+def orphaned() -> bool:
+    """Return whether the parent has gone: then this process must end at once. Costs nothing on Linux."""
+    return _parent_gone()
+
+
+# --- children -------------------------------------------------------------------------------------------------------
+
+
+class RoleSettings(Protocol):
+    """Settings of a process that can be watched."""
+
+    @property
+    def beat_file(self) -> str:
+        """Where it beats."""
+
+    def to_json(self) -> str:
+        """Encode."""
+
+
+class Child:
+    """One life of a child process: started in the constructor, over when `poll` says so."""
+
+    def __init__(self, role: str, settings: Any, *, epoch: int = 0) -> None:
+        self.role = role
+        self.epoch = epoch
+        self.killed_for = ""
+        self._beat_path = beat_file()
+        self.beat = Beat(self._beat_path)
+        self._watched_ns = self._since_ns = monotonic_ns()
+        command = [sys.executable, "-P", "-c", _BOOTSTRAP, role, "--parent", str(os.getpid())]
+        if epoch:
+            command += ["--epoch", str(epoch)]
+        options: dict[str, Any] = {"process_group": 0}  # the shell's Ctrl-C is for the supervisor alone
+        if _ON_WINDOWS:
+            options = {"creationflags": 0x0000_0200}  # CREATE_NEW_PROCESS_GROUP
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, **options)
+        assert self._process.stdin is not None
+        text = json.dumps([os.path.abspath(entry) for entry in sys.path]) + "\n"
+        text += dataclasses.replace(settings, beat_file=self._beat_path).to_json()
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
+            stdin.write(text.encode())
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return its exit status once it is over (and reaped): negative for a signal, as subprocess has it."""
+        if self.beat.pid:
+            self._unlink()  # it has it mapped: nothing is left behind, whatever happens to us
+        status = self._process.poll()
+        if status is not None:
+            self._unlink()
+        return status
+
+    def _unlink(self) -> None:
+        if self._beat_path:
+            with contextlib.suppress(OSError):  # Windows: not while it is mapped; tried again when it is over
+                os.unlink(self._beat_path)
+                self._beat_path = ""
+
+    def watch(self, now_ns: int) -> str:
+        """Kill it if it hangs, and return the reason then; to be called at least every second."""
+        if now_ns - self._watched_ns > 1_000_000_000:
+            self._since_ns = now_ns  # we were stopped, or the host slept: it gets its time anew
+        self._watched_ns = now_ns
+        if self.killed_for:
+            return ""
+        reason = self.beat.complaint(now_ns, self._since_ns)
+        if reason:
+            self.kill(reason)
+        return reason
+
+    def request_stop(self) -> None:
+        """Ask it to finish its work and end."""
+        self.beat.request_stop()
+        if not _ON_WINDOWS:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+    def kill(self, reason: str) -> None:
+        """End it at once; it is dead when `poll` says so."""
+        self.killed_for = reason
+        with contextlib.suppress(OSError):
+            self._process.kill()
+
+    def end(self) -> int:
+        """Kill it if it still runs, wait for its end, and free what was held for it."""
+        if self.poll() is None:
+            self.kill(self.killed_for or "its watcher ends")
+        status = self._process.wait()
+        self._unlink()
+        self.beat.close()
+        return status
+
+
+def describe_exit(status: int) -> str:
+    """Return an exit status in words."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"
+
+
+# --- one at a time --------------------------------------------------------------------------------------------------
+
+
+class ProcessLock:
+    """A lock file held by a living process: the kernel frees it when the process dies, however it dies."""
+
+    def __init__(self, path: str, what: str) -> None:
+        """Take it; raises ConfigError that names the holder."""
+        self._file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # held as long as the process lives
+        try:
+            _lock(self._file.fileno())
+        except OSError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise ConfigError(
+                f"{what} runs already: process {holder} holds {path}; stop it first, or use another state directory"
+            ) from None
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let go of it; the file stays."""
+        self._file.close()
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte far behind the pid, which stays readable
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
