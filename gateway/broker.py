@@ -21,7 +21,7 @@ from gateway.accel import COMPILED, BoardReader, ReplyCache, RouterSocket, codec
 from gateway.clock import monotonic_ns
 from gateway.core.accounts import AccountRules
 from gateway.core.engine import Engine, Limits
-from gateway.process import Beat
+from gateway.process import Beat, State
 from gateway.settings import AccountSettings, BrokerSettings
 from gateway.sockets import bind, router_socket
 from gateway.statedir import Lock, next_generation, prepare
@@ -86,7 +86,8 @@ class Broker:
             raise
         self._clients = RouterSocket(client_socket, MAX_REQUEST_BYTES)
         self._workers = RouterSocket(worker_socket, MAX_RESULT_BYTES + MAX_REQUEST_BYTES)
-        self._beat = Beat(settings.beat_file) if settings.beat_file else None
+        self._beat = Beat(settings.beat_file)
+        self._beat.start()
         self._engine = _engine(settings, self.generation)
 
     def stop(self, *_signal: int | FrameType | None) -> None:
@@ -97,8 +98,7 @@ class Broker:
         """Run the loop until `stop()`, then shut down in order."""
         gc.collect()
         gc.freeze()
-        if self._beat is not None:
-            self._beat.ready()
+        self._beat.state = State.READY
         spin_ns = self._settings.spin_us * 1_000
         engine, clients, workers, sockets, beat = self._engine, self._clients, self._workers, self._sockets, self._beat
         quiet_since_ns = monotonic_ns()
@@ -106,8 +106,7 @@ class Broker:
         while not self._stopping:
             ready = wait(sockets, timeout_ms)
             now_ns = monotonic_ns()
-            if beat is not None:
-                beat.touch(now_ns)
+            beat.tick(now_ns)
             if ready & 2:
                 engine.receive_workers(now_ns, workers.recv_burst(BURST))
             if ready & 1:

@@ -102,14 +102,14 @@ class Broker(Section):
 
     endpoints: Binds = ()
     worker_endpoints: Binds = ()
-    heartbeat_ms: int = Field(1_000, ge=10, le=60_000)
-    worker_timeout_ms: int = Field(4_000, ge=20, le=600_000)
-    session_timeout_ms: int = Field(30_000, ge=100, le=86_400_000)
-    max_sessions: int = Field(1_024, ge=1, le=65_536)
-    max_queued: int = Field(8_192, ge=1, le=1_000_000)
-    max_queued_per_session: int = Field(1_024, ge=1, le=1_000_000)
-    quote_max_age_ms: int = Field(1_000, ge=0, le=60_000)
-    spin_us: int = Field(0, ge=0, le=1_000_000)
+    heartbeat_ms: int = Field(default=1_000, ge=10, le=60_000)
+    worker_timeout_ms: int = Field(default=4_000, ge=20, le=600_000)
+    session_timeout_ms: int = Field(default=30_000, ge=100, le=86_400_000)
+    max_sessions: int = Field(default=1_024, ge=1, le=65_536)
+    max_queued: int = Field(default=8_192, ge=1, le=1_000_000)
+    max_queued_per_session: int = Field(default=1_024, ge=1, le=1_000_000)
+    quote_max_age_ms: int = Field(default=1_000, ge=0, le=60_000)
+    spin_us: int = Field(default=0, ge=0, le=1_000_000)
 
     @model_validator(mode="after")
     def _patience(self) -> Self:
@@ -127,16 +127,16 @@ class Publisher(Section):
 
     endpoints: Binds = ()
     feed_endpoints: Binds = ()
-    send_hwm: int = Field(100_000, ge=1, le=10_000_000)
+    send_hwm: int = Field(default=100_000, ge=1, le=10_000_000)
 
 
 class Workers(Section):
     """How many connections an account has for each purpose; `all` are connections that serve every lane."""
 
-    trade: int = Field(1, ge=0, le=8)
-    watch: int = Field(1, ge=0, le=1)  # the depth of market is opened per connection: one connection watches
-    query: int = Field(2, ge=0, le=32)
-    all: int = Field(0, ge=0, le=8)
+    trade: int = Field(default=1, ge=0, le=8)
+    watch: int = Field(default=1, ge=0, le=1)  # the depth of market is opened per connection: one connection watches
+    query: int = Field(default=2, ge=0, le=32)
+    all: int = Field(default=0, ge=0, le=8)
 
 
 class Feed(Section):
@@ -145,8 +145,12 @@ class Feed(Section):
     enabled: bool = True
     name: Name | None = None
     symbols: Symbols = ()
-    since: int | None = Field(None, ge=-1)
-    poll_us: int = Field(1_000, ge=0, le=10_000_000)
+    since: int | None = Field(default=None, ge=-1)
+    poll_us: int = Field(default=1_000, ge=0, le=10_000_000)
+
+    def source_of(self, account: str) -> str:
+        """Return the name of the feed that the account's ticks come from: its own, another's, or "" for none."""
+        return self.name or (account if self.enabled else "")
 
 
 class Account(Section):
@@ -156,14 +160,14 @@ class Account(Section):
     allow_real: bool = False
     terminal: Literal["simulated", "metatrader5", "remote"] = "simulated"
     path: str = ""
-    login: int = Field(0, ge=0)
+    login: int = Field(default=0, ge=0)
     password: SecretStr = SecretStr("")
     server: str = ""
     portable: bool = False
     workers: Workers = Workers()
     feed: Feed = Feed()
-    connect_timeout_ms: int = Field(60_000, ge=100, le=600_000)
-    hung_after_ms: int = Field(30_000, ge=100, le=3_600_000)
+    connect_timeout_ms: int = Field(default=60_000, ge=100, le=600_000)
+    hung_after_ms: int = Field(default=30_000, ge=100, le=3_600_000)
 
     @model_validator(mode="after")
     def _meant(self) -> Self:
@@ -192,9 +196,9 @@ class Simulator(Section):
 
     ticks: Files = ()
     speed: Speed = 1.0
-    seed: int = Field(1, ge=0)
-    deposit: float = Field(100_000.0, ge=0.0, allow_inf_nan=False)
-    leverage: int = Field(100, ge=1, le=10_000)
+    seed: int = Field(default=1, ge=0)
+    deposit: float = Field(default=100_000.0, ge=0.0, allow_inf_nan=False)
+    leverage: int = Field(default=100, ge=1, le=10_000)
 
 
 class Schema(Section):

@@ -12,10 +12,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.config_model import Schema
 
-__all__ = ("Origins", "dotted", "key_paths", "problem_line", "problem_lines", "suggestion")
+__all__ = ("KeyPath", "Origins", "dotted", "key_paths", "problem_line", "problem_lines", "suggestion")
 
-Path = tuple[int | str, ...]
-Origins = Mapping[Path, str]
+KeyPath = tuple[int | str, ...]
+Origins = Mapping[KeyPath, str]
 """Where each given key stands: `mt5gate.yaml:12`, an environment variable's name, or `command line`."""
 
 _MAX_SHOWN: Final = 80
@@ -31,7 +31,7 @@ _KINDS: Final = {
 
 
 def problem_lines(error: ValidationError, origins: Origins) -> list[str]:
-    """Return one line for each problem that pydantic found, in the order of the file."""
+    """Return one line for each problem that pydantic found, in the order of the schema."""
     lines = []
     for found in error.errors(include_url=False):
         path = tuple(part for part in found["loc"] if part != "[key]")
@@ -51,18 +51,18 @@ def problem_lines(error: ValidationError, origins: Origins) -> list[str]:
     return lines
 
 
-def problem_line(path: Path, text: str, origins: Origins) -> str:
+def problem_line(path: KeyPath, text: str, origins: Origins) -> str:
     """Return the line for one problem with one key."""
     where = next((origins[path[:end]] for end in range(len(path), 0, -1) if path[:end] in origins), "")
     return f"{dotted(path)} ({where}): {text}" if where else f"{dotted(path)}: {text}"
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """Return a key as it is written in texts: `broker.endpoints[0]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
-def suggestion(path: Path) -> str:
+def suggestion(path: KeyPath) -> str:
     """Return what an unknown key may have been meant for, as the fix."""
     *above, key = path
     siblings = _keys_of(_type_at(tuple(above)))
@@ -91,7 +91,7 @@ def _key_paths(section: type[BaseModel], above: tuple[str, ...]) -> Iterator[tup
             yield from _key_paths(kind, path)
 
 
-def _mistyped(path: Path, kind: str, value: Any, context: Mapping[str, Any]) -> str:
+def _mistyped(path: KeyPath, kind: str, value: Any, context: Mapping[str, Any]) -> str:
     expected = _expected(path, kind, context)
     if kind in ("too_short", "missing"):
         return f"expected {expected}, got none; give one, or leave {path[-1]} out for the default"
@@ -105,10 +105,14 @@ def _mistyped(path: Path, kind: str, value: Any, context: Mapping[str, Any]) -> 
     if kind == "string_type" and isinstance(value, int | float):
         return f"{text}; put quotes around it"
     default = _default_at(path)
-    return f"{text}; mend it, or leave it out for {default}" if default else f"{text}; mend it, or leave it out"
+    return (
+        f"{text}; correct it, or leave it out for the default ({default})"
+        if default
+        else f"{text}; correct it, or leave it out"
+    )
 
 
-def _expected(path: Path, kind: str, context: Mapping[str, Any]) -> str:
+def _expected(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
     found = _type_at(path)
     plain = _plain(found)
     choices = _choices(path)
@@ -132,7 +136,7 @@ def _expected(path: Path, kind: str, context: Mapping[str, Any]) -> str:
     return name
 
 
-def _shown(path: Path, value: Any) -> str:
+def _shown(path: KeyPath, value: Any) -> str:
     if any("password" in str(part) for part in path):
         return "********"
     if value is None:
@@ -145,12 +149,12 @@ def _shown(path: Path, value: Any) -> str:
     return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
-def _choices(path: Path) -> list[str]:
+def _choices(path: KeyPath) -> list[str]:
     plain = _plain(_type_at(path))
     return [str(choice) for choice in get_args(plain)] if str(get_origin(plain)) == "typing.Literal" else []
 
 
-def _default_at(path: Path) -> str:
+def _default_at(path: KeyPath) -> str:
     field = _field_at(path)
     if field is None or field.default_factory is not None or not isinstance(field.default, int | float | str):
         return ""
@@ -169,13 +173,13 @@ def _keys_of(found: Any) -> list[str]:
     return list(plain.model_fields) if _is_section(plain) else []
 
 
-def _field_at(path: Path) -> Any:
+def _field_at(path: KeyPath) -> Any:
     """Return the declared field that a path ends in, None where it ends in an item or an account's name."""
     above = _plain(_type_at(path[:-1]))
     return above.model_fields.get(str(path[-1])) if path and _is_section(above) else None
 
 
-def _type_at(path: Path) -> Any:
+def _type_at(path: KeyPath) -> Any:
     """Return the declared type of what stands at a path; None for an unknown one."""
     found: Any = Schema
     for part in path:

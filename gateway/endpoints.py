@@ -68,9 +68,9 @@ def _validated_tcp(endpoint: str, rest: str) -> str:
     shown = port if 0 < number < 65_536 else "5550"
     if is_wide(bare):
         raise ValueError(
-            f"{endpoint!r} could be reached from other hosts, and is refused until encryption is configured: this version"
-            f" has no encryption (CURVE) yet; use tcp://127.0.0.1:{shown}, and reach it from elsewhere through an SSH"
-            f" tunnel (ssh -L {shown}:127.0.0.1:{shown} HOST) or a VPN that forwards to it"
+            f"{endpoint!r} could be reached from other hosts, and is refused until encryption is configured: this"
+            f" version has no encryption (CURVE) yet; use tcp://127.0.0.1:{shown}, and reach it from elsewhere through"
+            f" an SSH tunnel (ssh -L {shown}:127.0.0.1:{shown} HOST) or a VPN that forwards to it"
         )
     if not 0 < number < 65_536:
         raise ValueError(f"expected a port from 1 to 65535 at the end, as in tcp://127.0.0.1:5550, got {endpoint!r}")

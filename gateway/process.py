@@ -1,4 +1,4 @@
-"""How this host's processes are started, watched and ended: children, their beats, stop requests, the one-supervisor lock.
+"""How this host's processes are started, watched and ended: children, their beats, requests to stop.
 
 It knows nothing of orders, ticks or messages. Its rules: a child gets its settings on standard input and imports the
 same tree as its parent; a child never outlives its parent; only a parent that has reaped a child may call it dead;
@@ -17,29 +17,26 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from gateway.clock import monotonic_ns
-from gateway.wire.errors import ConfigError
 
 __all__ = (
-    "EXIT_CONFIG",
+    "EXIT_REFUSED",
     "Backoff",
     "Beat",
     "Child",
-    "ProcessLock",
     "State",
     "Stop",
     "describe_exit",
     "die_with_parent",
-    "orphaned",
-    "raise_config_error",
 )
 
-EXIT_CONFIG: Final = 78
-"""Exit status of a process whose settings can't be used (EX_CONFIG): starting it again won't help."""
+EXIT_REFUSED: Final = 2
+"""Exit status of a process that can't run as it is told: an address in use, a folder that isn't its own."""
 
 STALLED_AFTER_NS: Final = 5_000_000_000
 """A process whose loop hasn't come round for so long, though it isn't inside a terminal call, is stopped or stuck."""
@@ -49,6 +46,8 @@ STARTED_WITHIN_NS: Final = 60_000_000_000
 
 _ON_LINUX: Final = sys.platform == "linux"
 _ON_WINDOWS: Final = sys.platform == "win32"
+
+_STOP_SIGNAL: Final[int] = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
 
 _BOOTSTRAP: Final = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.readline()); from gateway.app import main; sys.exit(main())"
@@ -63,11 +62,11 @@ class State(IntEnum):
     """How far a process has come."""
 
     STARTING = 0
-    READY = 1  # everything that it needs is there
-    WAITING = 2  # its loop runs, but its terminal or its peer is missing
+    READY = 1  # everything that it needs is there: its sockets, its terminal, its peer
+    WAITING = 2  # it was ready, and something is missing now
 
 
-_PID, _STATE, _LAST, _DEADLINE, _STOP = range(5)
+_STATE, _LAST, _DEADLINE, _STOP = range(4)
 BEAT_BYTES: Final = 64
 
 
@@ -94,8 +93,7 @@ class Beat:
     # The process's side.
 
     def start(self) -> None:
-        """Say which process this is; the first thing that it does with its beat."""
-        self._words[_PID] = os.getpid()
+        """Say that the process has come as far as this: it has its beat."""
         self._words[_LAST] = monotonic_ns()
 
     def tick(self, now_ns: int) -> None:
@@ -120,7 +118,7 @@ class Beat:
 
     @property
     def state(self) -> int:
-        """How far it has come: a `State`."""
+        """How far the process has come: a `State`."""
         return self._words[_STATE]
 
     @state.setter
@@ -130,9 +128,9 @@ class Beat:
     # The watcher's side.
 
     @property
-    def pid(self) -> int:
-        """The process's id; 0 before it has started."""
-        return self._words[_PID]
+    def has_begun(self) -> bool:
+        """Whether the process has it mapped."""
+        return self._words[_LAST] != 0
 
     def request_stop(self) -> None:
         """Ask the process to finish."""
@@ -216,10 +214,16 @@ class Stop:
     """Whether this process was asked to end, as a flag and as something to wait on."""
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requests = 0
+        self._catches = False
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+
+    @property
+    def requested(self) -> bool:
+        """Whether it was asked, once or more often."""
+        return self.requests > 0
 
     def fileno(self) -> int:
         """Readable when there is a reason to look: a request, or (if asked for) a child that ended."""
@@ -227,23 +231,25 @@ class Stop:
 
     def request(self) -> None:
         """Ask; from any thread."""
-        self.requested = True
+        self.requests += 1
         with contextlib.suppress(BlockingIOError):
             self._writer.send(b"\0")
 
-    def catch_signals(self, *, interrupt: bool) -> None:
-        """Let SIGTERM ask, and SIGINT too if `interrupt`: else it is ignored, since the shell sends it to the parent
-        as well. A child's end wakes the waiter. Main thread only.
+    def catch_signals(self) -> None:
+        """Let SIGTERM ask, and SIGINT too unless it is ignored (a child's parent gets it). A child's end wakes the
+        waiter. Main thread only.
         """
         signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal if interrupt else signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._on_signal)
         if not _ON_WINDOWS:
             signal.signal(signal.SIGHUP, self._on_signal)
             signal.signal(signal.SIGCHLD, _on_child)  # else the end of a child would be ignored, and wake nobody
+        self._catches = True
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
     def _on_signal(self, _signal: int, _frame: Any) -> None:
-        self.requested = True
+        self.requests += 1
 
     def wait(self, timeout_ns: int) -> None:
         """Wait until something happens, at most `timeout_ns`."""
@@ -256,10 +262,9 @@ class Stop:
             self._reader.recv(4_096)
 
     def close(self) -> None:
-        """Close; signals must not be caught by it any more, or the process be about to end."""
-        with contextlib.suppress(ValueError):  # not the main thread: then no signals were caught
-            if signal.set_wakeup_fd(-1) != self._writer.fileno():
-                pass
+        """Close; the process is about to end."""
+        if self._catches:
+            signal.set_wakeup_fd(-1)
         self._reader.close()
         self._writer.close()
 
@@ -271,53 +276,50 @@ def _on_child(_signal: int, _frame: Any) -> None:
 # --- not outliving the parent ---------------------------------------------------------------------------------------
 
 _PR_SET_PDEATHSIG: Final = 1
-_SYNCHRONIZE: Final = 0x0010_0000
-_parent_gone: Callable[[], bool] = lambda: False  # noqa: E731  # replaced by die_with_parent
+PARENT_WATCH_S: Final = 0.25
+"""Where the kernel doesn't end orphans: how often a thread looks whether the parent is still there."""
 
 
 def die_with_parent(pid: int) -> None:
     """Tie this process's life to its parent's, whose id it was handed; ends this process if the parent has gone.
 
-    On Linux the kernel does it, in the middle of a call too (it follows the thread that started us: parents start their
-    children from their main thread). Elsewhere the loops ask `orphaned()`.
+    On Linux the kernel does it, in the middle of a terminal's call too (it follows the thread that started us: parents
+    start their children from their main thread). Elsewhere a thread does, that sleeps and does nothing else.
     """
-    global _parent_gone
     if _ON_LINUX:
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
         if os.getppid() != pid:
             os._exit(1)
-    elif _ON_WINDOWS:
-        kernel32: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
-        kernel32.OpenProcess.restype = ctypes.c_void_p
-        kernel32.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
-        handle = kernel32.OpenProcess(_SYNCHRONIZE, False, pid)
-        if not handle:
-            os._exit(1)
-        _parent_gone = lambda: kernel32.WaitForSingleObject(handle, 0) == 0  # noqa: E731
     else:
-        _parent_gone = lambda: os.getppid() != pid  # noqa: E731
-        if orphaned():
-            os._exit(1)
+        watch_parent(pid)
 
 
-def orphaned() -> bool:
-    """Return whether the parent has gone: then this process must end at once. Costs nothing on Linux."""
-    return _parent_gone()
+def watch_parent(pid: int) -> None:
+    """End this process when the parent has gone, from a thread of its own; what `die_with_parent` does off Linux."""
+    gone = _windows_process_gone(pid) if _ON_WINDOWS else lambda: os.getppid() != pid
+    if gone():
+        os._exit(1)
+
+    def watch() -> None:
+        pause = threading.Event()
+        while not gone():
+            pause.wait(PARENT_WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+
+
+def _windows_process_gone(pid: int) -> Callable[[], bool]:
+    kernel32: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    kernel32.OpenProcess.restype = ctypes.c_void_p
+    kernel32.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
+    synchronize = 0x0010_0000
+    handle = kernel32.OpenProcess(synchronize, False, pid)  # held: the id can't be given to another process meanwhile
+    return lambda: not handle or kernel32.WaitForSingleObject(handle, 0) == 0
 
 
 # --- children -------------------------------------------------------------------------------------------------------
-
-
-class RoleSettings(Protocol):
-    """Settings of a process that can be watched."""
-
-    @property
-    def beat_file(self) -> str:
-        """Where it beats."""
-
-    def to_json(self) -> str:
-        """Encode."""
 
 
 class Child:
@@ -350,7 +352,7 @@ class Child:
 
     def poll(self) -> int | None:
         """Return its exit status once it is over (and reaped): negative for a signal, as subprocess has it."""
-        if self.beat.pid:
+        if self.beat.has_begun:
             self._unlink()  # it has it mapped: nothing is left behind, whatever happens to us
         status = self._process.poll()
         if status is not None:
@@ -378,9 +380,8 @@ class Child:
     def request_stop(self) -> None:
         """Ask it to finish its work and end."""
         self.beat.request_stop()
-        if not _ON_WINDOWS:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+        with contextlib.suppress(OSError):  # it has ended, or (Windows) shares no console with us
+            self._process.send_signal(_STOP_SIGNAL)
 
     def kill(self, reason: str) -> None:
         """End it at once; it is dead when `poll` says so."""
@@ -406,44 +407,3 @@ def describe_exit(status: int) -> str:
         return f"ended by {signal.Signals(-status).name}"
     except ValueError:
         return f"ended by signal {-status}"
-
-
-# --- one at a time --------------------------------------------------------------------------------------------------
-
-
-class ProcessLock:
-    """A lock file held by a living process: the kernel frees it when the process dies, however it dies."""
-
-    def __init__(self, path: str, what: str) -> None:
-        """Take it; raises ConfigError that names the holder."""
-        self._file = open(path, "a+", encoding="ascii")  # noqa: SIM115  # held as long as the process lives
-        try:
-            _lock(self._file.fileno())
-        except OSError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise ConfigError(
-                f"{what} runs already: process {holder} holds {path}; stop it first, or use another state directory"
-            ) from None
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
-
-    def release(self) -> None:
-        """Let go of it; the file stays."""
-        self._file.close()
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte far behind the pid, which stays readable
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -20,7 +20,7 @@ import zmq
 from gateway import log
 from gateway.accel import BoardWriter, Broadcaster, RouterSocket, wait
 from gateway.clock import monotonic_ns, wall_ns
-from gateway.process import Beat
+from gateway.process import Beat, State
 from gateway.settings import PublisherSettings
 from gateway.sockets import bind, publisher_socket, router_socket
 from gateway.statedir import Lock, prepare
@@ -202,7 +202,8 @@ class Publisher:
             raise
         self._feeds = RouterSocket(self._feed_socket, MAX_BATCH_BYTES)
         self._plane = TickPlane(self._xpub, wall_ns(), settings.boards, logger)
-        self._beat = Beat(settings.beat_file) if settings.beat_file else None
+        self._beat = Beat(settings.beat_file)
+        self._beat.start()
 
     def stop(self, *_signal: int | FrameType | None) -> None:
         """Ask the loop to end; may be called from a signal handler."""
@@ -212,14 +213,12 @@ class Publisher:
         """Run the loop until `stop()`, then shut down in order."""
         gc.collect()
         gc.freeze()
-        if self._beat is not None:
-            self._beat.ready()
+        self._beat.state = State.READY
         sockets = (self._xpub, self._feed_socket)
         while not self._stopping:
             ready = wait(sockets, MAX_IDLE_MS)
             now_ns = monotonic_ns()
-            if self._beat is not None:
-                self._beat.touch(now_ns)
+            self._beat.tick(now_ns)
             if ready & 1:
                 self._take_subscriptions()
             if ready & 2:

@@ -61,6 +61,7 @@ class BrokerSettings(Settings):
     tick_endpoint: str = ""  # told to clients in hello
     accounts: tuple[dict[str, Any], ...] = field(default_factory=tuple)  # AccountSettings as mappings
     boards: dict[str, str] = field(default_factory=dict)  # account name -> file of its feed's quote board
+    feeds: dict[str, str] = field(default_factory=dict)  # account name -> its feed's name, told to clients in hello
     heartbeat_ms: int = 1_000
     worker_timeout_ms: int = 4_000
     session_timeout_ms: int = 30_000

@@ -174,6 +174,8 @@ static bool run_open(uint64_t count, uint64_t rate, uint64_t *planned_ns, uint64
         }
         if (zmq_errno() != EAGAIN)
             return false;
+        if (received == count)
+            break;
         uint64_t now = now_ns();
         if (next < count && planned_ns[next] <= now) {
             if (send_next(ZMQ_DONTWAIT) == 0)

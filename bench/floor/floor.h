@@ -76,6 +76,8 @@ static UNUSED_OK long offset_option(int argc, char **argv, const char *name)
     return strtol(option(argc, argv, name, "-1"), NULL, 10);
 }
 
+enum { MAX_BLOB_BYTES = 1 << 20 };
+
 struct blob {
     unsigned char *data;
     size_t size;
@@ -86,11 +88,13 @@ static UNUSED_OK struct blob read_blob(const char *path)
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         die("%s: %s", path, strerror(errno));
-    struct blob blob = {malloc(1 << 20), 0};
+    struct blob blob = {malloc(MAX_BLOB_BYTES), 0};
     if (blob.data == NULL)
         die("out of memory");
-    blob.size = fread(blob.data, 1, 1 << 20, file);
+    blob.size = fread(blob.data, 1, MAX_BLOB_BYTES, file);
     fclose(file);
+    if (blob.size == 0 || blob.size == MAX_BLOB_BYTES)
+        die("%s: expected 1 to %d bytes", path, MAX_BLOB_BYTES - 1);
     return blob;
 }
 

@@ -10,7 +10,7 @@
 #include "floor.h"
 
 enum kind { CALL = 4, BEGUN = 5, RETURN = 6, WELCOME = 8, REJECT = 10 };
-enum { MAX_RESULTS = 16, MAX_RESULT_BYTES = 1 << 20 };
+enum { MAX_RESULTS = 16 };
 
 static struct {
     const char *name;
@@ -101,7 +101,7 @@ static void result_for(const unsigned char *name, size_t length, const unsigned 
 
 static int answer_call(void *socket, struct cursor *call, uint64_t arrived_ns)
 {
-    static unsigned char frame[64 + MAX_RESULT_BYTES];
+    static unsigned char frame[64 + MAX_BLOB_BYTES];
     uint64_t generation = take_uint(call), call_id = take_uint(call);
     const unsigned char *name, *result;
     size_t length = take_str(call, &name), result_size;

@@ -1,0 +1,115 @@
+"""Starts the gateway's broker for a benchmark. The only file of the bench that knows how that is done."""
+
+import importlib.util
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+import bench
+import gateway
+from bench import frames
+from bench.context import Context, Transport
+from bench.floors import Failed, child_environment
+from bench.runner import Unavailable
+
+__all__ = ("Gateway", "kind_of_gateway", "start_gateway")
+
+START_TIMEOUT_S: Final = 15.0
+UNBOUNDED: Final = 100_000
+"""As deep as the floors' and the rival's queues: a hiccup at a high rate is to be seen as delay on all sides alike."""
+STOP_TIMEOUT_S: Final = 10.0
+
+BROKER_COMMAND: Final = (sys.executable, "-P", "-m", "gateway.app", "broker")
+"""Takes BrokerSettings as JSON on standard input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running broker."""
+
+    endpoint: str
+    worker_endpoint: str
+
+
+def kind_of_gateway() -> str:
+    """Say what is being measured: compiled or its plain twin, out of the installed package or the source tree."""
+    try:
+        from gateway import accel
+    except ImportError:
+        return "not here"
+    root = Path(bench.__file__).resolve().parent.parent
+    origin = "source tree" if Path(gateway.__file__).resolve().parent.parent == root else "installed"
+    return f"{'compiled' if accel.COMPILED else 'plain Python'}, {origin}"
+
+
+@contextmanager
+def start_gateway(context: Context, transport: Transport) -> Iterator[Gateway]:
+    """Run a broker in a process of its own until the block ends; yields once it answers.
+
+    Its log goes to a file, its state into the scratch folder; raises Unavailable where there is no broker to start.
+    """
+    if importlib.util.find_spec("gateway.app") is None:
+        raise Unavailable("the gateway's broker isn't part of this installation")
+    from gateway.settings import AccountSettings, BrokerSettings
+
+    state = context.path("state")
+    state.mkdir(mode=0o700)
+    running = Gateway(context.endpoint(transport), context.endpoint(transport))
+    settings = BrokerSettings(
+        state_dir=str(state),
+        endpoints=(running.endpoint,),
+        worker_endpoints=(running.worker_endpoint,),
+        accounts=({"name": frames.ACCOUNT, "mode": AccountSettings().mode},),
+        session_timeout_ms=3_600_000,  # a client that waits for its block says nothing
+        max_queued=UNBOUNDED,
+        max_queued_per_session=UNBOUNDED,
+        log_level="warning",
+    )
+    log_path = context.path("broker-log")
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            BROKER_COMMAND, stdin=subprocess.PIPE, stdout=log, stderr=log, env=child_environment()
+        )
+        try:
+            assert process.stdin is not None
+            process.stdin.write(settings.to_json().encode() + b"\n")
+            process.stdin.close()
+            _wait_until_it_answers(process, running.endpoint)
+            yield running
+        except (Failed, zmq.ZMQError) as error:
+            raise Failed(f"{error}\nthe broker's log ends: {log_path.read_text(errors='replace')[-2000:]}") from error
+        finally:
+            _stop(process)
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], endpoint: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    with zmq.Context() as zmq_context, zmq_context.socket(zmq.DEALER) as socket:
+        socket.linger, socket.rcvtimeo = 0, 200
+        socket.connect(endpoint)
+        socket.send(frames.hello_frame("bench-start"))
+        while time.monotonic() < deadline:
+            try:
+                frames.session_of(socket.recv())
+                return
+            except zmq.Again:
+                if process.poll() is not None:
+                    raise Failed(f"the broker ended with status {process.returncode}") from None
+    raise Failed(f"the broker didn't answer within {START_TIMEOUT_S:g} s")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,73 @@
+"""What a strategy imports: `Client` for orders and reads, `TickStream` for ticks, and the errors.
+
+Everything is loaded on first use, so that `import clients` costs nothing. Nothing here knows how the gateway works
+inside; what it says is docs/PROTOCOL.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from clients.client import Client
+    from clients.connection import Pending
+    from clients.ticks import Gap, StreamTick, TickStream
+    from gateway.wire.errors import (
+        Busy,
+        ConfigError,
+        Expired,
+        GatewayError,
+        LocalProtocolError,
+        NoReply,
+        NotTradable,
+        OutcomeUnknown,
+        ProtocolError,
+        Refused,
+        RemoteProtocolError,
+        RequestError,
+        SessionFenced,
+        TerminalRefused,
+        Unavailable,
+    )
+
+__all__ = (
+    "Busy",
+    "Client",
+    "ConfigError",
+    "Expired",
+    "Gap",
+    "GatewayError",
+    "LocalProtocolError",
+    "NoReply",
+    "NotTradable",
+    "OutcomeUnknown",
+    "Pending",
+    "ProtocolError",
+    "Refused",
+    "RemoteProtocolError",
+    "RequestError",
+    "SessionFenced",
+    "StreamTick",
+    "TerminalRefused",
+    "TickStream",
+    "Unavailable",
+)
+
+_HOMES: Final = {
+    "Client": "clients.client",
+    "Gap": "clients.ticks",
+    "Pending": "clients.connection",
+    "StreamTick": "clients.ticks",
+    "TickStream": "clients.ticks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "gateway.wire.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

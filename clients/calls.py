@@ -1,0 +1,222 @@
+"""MT5's calls by MT5's names, and the gateway's own: what each takes and gives. How they travel is `Calls._call`.
+
+Dates are seconds or datetime (a naive one is taken in this machine's zone, as the package does) and are compared with
+the trade server's wall clock. A call that the terminal refuses returns None (or False where the package does) and
+leaves its reason in `last_error()`; what goes wrong in the gateway raises: Refused (never reached the terminal),
+NoReply (a read without an answer), OutcomeUnknown (an order that may have happened).
+"""
+
+# What a call gives is decoded by its name, out of a type checker's sight.
+# mypy: disable-error-code="no-any-return"
+
+import datetime
+from abc import ABC, abstractmethod
+from typing import Any
+
+from clients.results import Records
+from gateway.wire.structs import (
+    AccountInfo,
+    BookInfo,
+    OrderCheckResult,
+    OrderSendResult,
+    SymbolInfo,
+    TerminalInfo,
+    Tick,
+    TradeDeal,
+    TradeOrder,
+    TradePosition,
+    TradeRequest,
+)
+
+__all__ = ("Calls", "Date")
+
+Date = int | float | datetime.datetime
+
+
+class Calls(ABC):
+    """Every call that reaches the gateway. Each is one round trip, and blocks for at most its timeout."""
+
+    @abstractmethod
+    def _call(self, name: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        """Make one call; return what the package would return, or raise an error of the gateway."""
+
+    # --- terminal and account ---------------------------------------------------------------------------------------
+
+    def version(self) -> tuple[int, int, str]:
+        """Return the terminal's (500, build, release date); (0, 0, '') on failure, as the package does."""
+        found = self._call("version")
+        return found if found else (0, 0, "")
+
+    def terminal_info(self) -> TerminalInfo | None:
+        """Return the terminal's state and settings."""
+        return self._call("terminal_info")
+
+    def account_info(self) -> AccountInfo | None:
+        """Return the account's state: balance, equity, margin in its own currency."""
+        return self._call("account_info")
+
+    # --- symbols ----------------------------------------------------------------------------------------------------
+
+    def symbols_total(self) -> int | None:
+        """Return how many symbols the terminal knows."""
+        return self._call("symbols_total")
+
+    def symbols_get(self, group: str | None = None) -> tuple[SymbolInfo, ...] | None:
+        """Return all symbols, or those of a group filter such as "*USD*,!*JPY*"."""
+        return self._call("symbols_get", (), _given(group=group))
+
+    def symbol_info(self, symbol: str) -> SymbolInfo | None:
+        """Return everything about one symbol."""
+        return self._call("symbol_info", (symbol,))
+
+    def symbol_info_tick(self, symbol: str) -> Tick | None:
+        """Return the symbol's last tick."""
+        return self._call("symbol_info_tick", (symbol,))
+
+    def symbol_select(self, symbol: str, enable: bool = True) -> bool:
+        """Show a symbol in the terminal's MarketWatch, or remove it."""
+        return self._call("symbol_select", (symbol, enable))
+
+    def symbol_spec(self, symbol: str) -> dict[str, Any] | None:
+        """Return what a broker sets of a symbol and no market moves: digits, steps, limits; by SymbolInfo's names.
+
+        The gateway's own call. Answered out of its cache, which may be five minutes old.
+        """
+        return self._call("symbol_spec", (symbol,))
+
+    def market_book_add(self, symbol: str) -> bool:
+        """Open the depth of market of a symbol."""
+        return self._call("market_book_add", (symbol,))
+
+    def market_book_get(self, symbol: str) -> tuple[BookInfo, ...] | None:
+        """Return the depth of market; None unless it was opened."""
+        return self._call("market_book_get", (symbol,))
+
+    def market_book_release(self, symbol: str) -> bool:
+        """Close the depth of market of a symbol."""
+        return self._call("market_book_release", (symbol,))
+
+    # --- history of prices ------------------------------------------------------------------------------------------
+
+    def copy_rates_from(self, symbol: str, timeframe: int, date_from: Date, count: int) -> Records | None:
+        """Return `count` bars that end at `date_from`, oldest first, as a read-only array of RATES_DTYPE."""
+        return self._call("copy_rates_from", (symbol, timeframe, date_from, count))
+
+    def copy_rates_from_pos(self, symbol: str, timeframe: int, start_pos: int, count: int) -> Records | None:
+        """Return `count` bars up to position `start_pos` (0: the unfinished bar), oldest first."""
+        return self._call("copy_rates_from_pos", (symbol, timeframe, start_pos, count))
+
+    def copy_rates_range(self, symbol: str, timeframe: int, date_from: Date, date_to: Date) -> Records | None:
+        """Return the bars that open within two dates, oldest first."""
+        return self._call("copy_rates_range", (symbol, timeframe, date_from, date_to))
+
+    def copy_ticks_from(self, symbol: str, date_from: Date, count: int, flags: int) -> Records | None:
+        """Return `count` ticks from a date on, as a read-only array of TICK_DTYPE; `flags` is COPY_TICKS_ALL (-1),
+        _INFO (1) or _TRADE (2)."""
+        return self._call("copy_ticks_from", (symbol, date_from, count, flags))
+
+    def copy_ticks_range(self, symbol: str, date_from: Date, date_to: Date, flags: int) -> Records | None:
+        """Return the ticks within two dates."""
+        return self._call("copy_ticks_range", (symbol, date_from, date_to, flags))
+
+    # --- orders -----------------------------------------------------------------------------------------------------
+
+    def order_send(
+        self, request: dict[str, Any] | TradeRequest | None = None, /, **fields: Any
+    ) -> OrderSendResult | None:
+        """Send a trade request as it is (one mapping, or its fields as keywords), at most once.
+
+        Returns the trade server's answer whatever its retcode; `clients.trading` makes errors of retcodes. None: the
+        terminal refused it before the server. Raises Refused (never left) or OutcomeUnknown (it may have happened).
+        """
+        return self._call("order_send", () if request is None else (request,), fields)
+
+    def order_check(
+        self, request: dict[str, Any] | TradeRequest | None = None, /, **fields: Any
+    ) -> OrderCheckResult | None:
+        """Ask whether the funds suffice for a request; retcode 0 means yes and promises nothing."""
+        return self._call("order_check", () if request is None else (request,), fields)
+
+    def order_calc_margin(self, action: int, symbol: str, volume: float, price: float) -> float | None:
+        """Return the margin that a deal (`action`: ORDER_TYPE_BUY or _SELL) would need, in the account's currency."""
+        return self._call("order_calc_margin", (action, symbol, volume, price))
+
+    def order_calc_profit(
+        self, action: int, symbol: str, volume: float, price_open: float, price_close: float
+    ) -> float | None:
+        """Return what a deal between two prices would earn, in the account's currency."""
+        return self._call("order_calc_profit", (action, symbol, volume, price_open, price_close))
+
+    def positions_total(self) -> int | None:
+        """Return how many positions are open."""
+        return self._call("positions_total")
+
+    def positions_get(
+        self, *, symbol: str | None = None, ticket: int | None = None, group: str | None = None
+    ) -> tuple[TradePosition, ...] | None:
+        """Return the open positions: all, or those of a ticket, a symbol or a group filter (the first given counts)."""
+        return self._call("positions_get", (), _given(symbol=symbol, ticket=ticket, group=group))
+
+    def orders_total(self) -> int | None:
+        """Return how many orders are pending."""
+        return self._call("orders_total")
+
+    def orders_get(
+        self, *, symbol: str | None = None, ticket: int | None = None, group: str | None = None
+    ) -> tuple[TradeOrder, ...] | None:
+        """Return the pending orders: all, or those of a ticket, a symbol or a group filter (the first given counts)."""
+        return self._call("orders_get", (), _given(symbol=symbol, ticket=ticket, group=group))
+
+    # --- history of trades ------------------------------------------------------------------------------------------
+
+    def history_orders_total(self, date_from: Date, date_to: Date) -> int | None:
+        """Return how many orders ended within two dates."""
+        return self._call("history_orders_total", (date_from, date_to))
+
+    def history_orders_get(
+        self,
+        date_from: Date | None = None,
+        date_to: Date | None = None,
+        *,
+        group: str | None = None,
+        ticket: int | None = None,
+        position: int | None = None,
+    ) -> tuple[TradeOrder, ...] | None:
+        """Return the orders that ended: within two dates (and of a group filter), or of a ticket or a position."""
+        kwargs = _given(group=group, ticket=ticket, position=position)
+        return self._call("history_orders_get", _dates(date_from, date_to), kwargs)
+
+    def history_deals_total(self, date_from: Date, date_to: Date) -> int | None:
+        """Return how many deals were made within two dates."""
+        return self._call("history_deals_total", (date_from, date_to))
+
+    def history_deals_get(
+        self,
+        date_from: Date | None = None,
+        date_to: Date | None = None,
+        *,
+        group: str | None = None,
+        ticket: int | None = None,
+        position: int | None = None,
+    ) -> tuple[TradeDeal, ...] | None:
+        """Return the deals: within two dates (and of a group filter), or of an order's ticket or a position."""
+        kwargs = _given(group=group, ticket=ticket, position=position)
+        return self._call("history_deals_get", _dates(date_from, date_to), kwargs)
+
+    # --- the gateway's own ------------------------------------------------------------------------------------------
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """Return every account of the gateway: whether it is proven and tradable, or why not."""
+        return self._call("accounts")
+
+    def stats(self) -> dict[str, Any]:
+        """Return the broker's counters and latencies."""
+        return self._call("stats")
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _dates(*dates: Date | None) -> tuple[Date, ...]:
+    return tuple(date for date in dates if date is not None)

@@ -1,0 +1,336 @@
+"""The commands that watch: ticks as they come, and the gateway's own statistics."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from gateway import cli_common, config, tables
+from gateway.cli_common import AccountOption, EndpointOption, JsonOption, TimeoutOption, say
+from gateway.endpoints import ipc_path
+from gateway.wire import constants as mt5
+from gateway.wire.errors import GatewayError, NoReply, TerminalRefused, Unavailable
+from gateway.wire.structs import TICK_DTYPE
+
+if TYPE_CHECKING:
+    from clients import Client, Gap, TickStream
+    from clients.ticks import Batch
+
+__all__ = ("add_commands",)
+
+CONNECT_S: Final = 3.0
+"""How long the publisher may take to be there."""
+
+TICK_PORT_OFFSET: Final = 2
+"""With `tcp_port`, ticks are two ports behind the clients' own."""
+
+MAX_PROBES: Final = 1_000_000
+
+_FLAGS: Final = (
+    (mt5.TICK_FLAG_BID, "bid"),
+    (mt5.TICK_FLAG_ASK, "ask"),
+    (mt5.TICK_FLAG_LAST, "last"),
+    (mt5.TICK_FLAG_VOLUME, "volume"),
+    (mt5.TICK_FLAG_BUY, "buy"),
+    (mt5.TICK_FLAG_SELL, "sell"),
+)
+
+
+def ticks(
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SYMBOL", help="Symbols; none: all that anybody is listening to."),
+    ] = None,
+    count: Annotated[
+        int,
+        typer.Option(
+            "--count", "-n", metavar="N", min=0, help="Stop after N ticks (with --batch: batches).", show_default=False
+        ),
+    ] = 0,
+    by_batch: Annotated[bool, typer.Option("--batch", help="A line for each batch, as it was published.")] = False,
+    tick_endpoint: Annotated[
+        str,
+        typer.Option(
+            "--tick-endpoint",
+            metavar="ADDRESS",
+            help="Where the ticks are. Left out: MT5GATE_TICK_ENDPOINT, then where the gateway says.",
+            show_default=False,
+        ),
+    ] = "",
+    endpoint: EndpointOption = "",
+    account: AccountOption = "",
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """Stream ticks until Ctrl-C. Times are the trade server's own clock.
+
+    \b
+    Ticks are numbered; if some were missed, a line on standard error says how
+    many. --timeout is how long to wait for a tick; left out: for ever.
+
+    \b
+    Examples:
+      mt5gate ticks EURUSD
+      mt5gate ticks EURUSD USDJPY --count 100 --json > ticks.jsonl
+      mt5gate ticks EURUSD | head
+      mt5gate ticks --batch
+    """
+    try:
+        with cli_common.connected(endpoint, account, timeout) as client:
+            for symbol in symbols or ():
+                _check(client, symbol)
+            place = tick_endpoint or config.named_tick_endpoint() or _reachable(endpoint, client.welcome)
+            options = {"endpoint": place} if place else {}
+            stream = client.tick_stream(*(symbols or ["*"]), timeout=timeout, on_gap=_tell_gap, **options)
+        with stream:
+            _print_ticks(stream, count, by_batch, as_json, timeout)
+    except KeyboardInterrupt:
+        return
+
+
+def _check(client: "Client", symbol: str) -> None:
+    """Raise TerminalRefused for a symbol that the terminal doesn't know; ticks need no more of the order plane."""
+    try:
+        known = client.symbol_info(symbol)
+    except GatewayError:
+        return
+    if known is None:
+        raise TerminalRefused(f"{symbol}: no such symbol; see `mt5gate symbols`")
+
+
+def _reachable(endpoint: str, welcome: Mapping[str, Any]) -> str:
+    """Return the tick address to use instead of the one the gateway names, "" if that will do.
+
+    A gateway at the other end of an SSH tunnel names a socket of its own host: its tcp ports stand in a row.
+    """
+    path = ipc_path(str(welcome.get("tick_endpoint", "")))
+    host, _, port = (endpoint or config.gateway_endpoint()).rpartition(":")
+    if path and host.startswith("tcp://") and port.isdigit() and not os.path.exists(path):
+        return f"{host}:{int(port) + TICK_PORT_OFFSET}"
+    return ""
+
+
+def _tell_gap(gap: "Gap") -> None:
+    what = "the publisher was restarted" if gap.new_epoch else f"{gap.missed} ticks were missed"
+    print(f"mt5gate: {gap.symbol}: {what}", file=sys.stderr)
+
+
+def _print_ticks(stream: "TickStream", count: int, by_batch: bool, as_json: bool, timeout: float | None) -> None:
+    printed = 0
+    batch = _first_batch(stream, timeout)
+    while True:
+        if by_batch:
+            lines = [_batch_json(batch) if as_json else _batch_text(batch)]
+        else:
+            rows = batch.ticks.tolist()
+            if count:
+                rows = rows[: count - printed]
+            form = _tick_json if as_json else _tick_text
+            lines = [form(batch.symbol, batch.first_seq + index, row) for index, row in enumerate(rows)]
+        say("\n".join(lines))
+        sys.stdout.flush()
+        printed += len(lines)
+        if count and printed >= count:
+            return
+        batch = stream.recv_batch(timeout)
+
+
+def _first_batch(stream: "TickStream", timeout: float | None) -> "Batch":
+    """Wait for the first ticks: as long as it takes, if there is a publisher at all."""
+    try:
+        return stream.recv_batch(min(CONNECT_S, timeout or CONNECT_S))
+    except NoReply as error:
+        if not stream.statistics().connected:
+            raise Unavailable(error.message) from None
+        return stream.recv_batch(timeout)
+
+
+def _tick_json(symbol: str, seq: int, row: tuple[Any, ...]) -> str:
+    return tables.json_line({"symbol": symbol, "seq": seq, **dict(zip(TICK_DTYPE.names or (), row, strict=True))})
+
+
+def _tick_text(symbol: str, seq: int, row: tuple[Any, ...]) -> str:
+    _time, bid, ask, last, _volume, time_msc, flags, _volume_real = row
+    changed = " ".join(name for flag, name in _FLAGS if flags & flag)
+    traded = f" {tables.number(last):>12}" if last else ""
+    return (
+        f"{tables.server_time_msc(time_msc)}  {symbol:<12} {tables.number(bid):>12} {tables.number(ask):>12}{traded}"
+        f"  {seq:>8}  {changed}"
+    ).rstrip()
+
+
+def _batch_json(batch: "Batch") -> str:
+    return tables.json_line({"symbol": batch.symbol, "first_seq": batch.first_seq, "ticks": list(batch.ticks)})
+
+
+def _batch_text(batch: "Batch") -> str:
+    size = len(batch.ticks)
+    last = _tick_text(batch.symbol, batch.first_seq + size - 1, batch.ticks[-1].item())
+    return f"{last}  batch of {size}"
+
+
+# --- statistics -------------------------------------------------------------------------------------------------------
+
+
+def stats(
+    probe: Annotated[
+        int,
+        typer.Option(
+            "--probe",
+            metavar="N",
+            min=0,
+            max=MAX_PROBES,
+            help="Measure, too: N pings and N reads, one after the other.",
+            show_default=False,
+        ),
+    ] = 0,
+    endpoint: EndpointOption = "",
+    account: AccountOption = "",
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """Show how the gateway is: workers, sessions, queues, cache, latencies.
+
+    \b
+    The latencies are those of all requests since the gateway's start that a
+    worker answered. --probe measures from here: where a round trip's time
+    goes, from the stamps of each reply.
+
+    \b
+    Examples:
+      mt5gate stats
+      mt5gate stats --probe 1000
+      mt5gate stats --json | jq .workers
+    """
+    with cli_common.connected(endpoint, account, timeout) as client:
+        probes = {name: _probe(client, name, probe) for name in ("ping", "account_info")} if probe else {}
+        found = client.stats()
+    if as_json:
+        say(tables.json_line(found | ({"probe": probes} if probes else {})))
+        return
+    say("\n".join(_sections(found)))
+    for name, stages in probes.items():
+        say("\n" + _stages_table(f"{probe} × {name}, one after the other", stages))
+
+
+def _probe(client: "Client", name: str, count: int) -> dict[str, dict[str, int]]:
+    """Make `count` calls and return each stage's percentiles in ns; a stage that some calls skipped counts fewer."""
+    durations: dict[str, list[int]] = {}
+    for _ in range(count):
+        pending = client.submit(name)
+        pending.result()
+        for stage, duration_ns in pending.timing().items():
+            durations.setdefault(stage, []).append(duration_ns)
+    return {stage: _summary(sorted(values)) for stage, values in durations.items()}
+
+
+def _summary(values: list[int]) -> dict[str, int]:
+    """Return the percentiles of sorted durations, as the broker's histograms name them: the nearest rank."""
+
+    def percentile(per_mille: int) -> int:
+        return values[max(0, -(-len(values) * per_mille // 1_000) - 1)]
+
+    return {
+        "count": len(values),
+        "mean_ns": sum(values) // len(values),
+        "p50_ns": percentile(500),
+        "p99_ns": percentile(990),
+        "p999_ns": percentile(999),
+        "max_ns": values[-1],
+    }
+
+
+def _sections(found: Mapping[str, Any]) -> Iterable[str]:
+    sessions, cache = found.get("sessions", {}), found.get("cache", {})
+    yield tables.table(
+        "version >generation up >sessions >peak >in_flight >unknown_orders >cached >hit_rate",
+        [
+            (
+                found.get("version", ""),
+                found.get("generation"),
+                tables.duration(found.get("uptime_ns", 0)),
+                sessions.get("live"),
+                sessions.get("peak"),
+                found.get("in_flight"),
+                found.get("unknown"),
+                cache.get("size"),
+                _percent(cache.get("hit_rate")),
+            )
+        ],
+        title="gateway",
+    )
+    yield tables.table(
+        "account mode login server proven tradable reason",
+        (
+            (
+                account.get("name", ""),
+                account.get("mode", ""),
+                str(account.get("login") or ""),
+                account.get("server", ""),
+                account.get("proven"),
+                account.get("tradable"),
+                account.get("reason", ""),
+            )
+            for account in found.get("accounts", ())
+        ),
+        title="accounts",
+    )
+    yield tables.table(
+        "worker lanes condition >in_use >calls >errors >busy >lives >calls/life reason",
+        (
+            (
+                worker.get("name", ""),
+                " ".join(worker.get("lanes", ())),
+                worker.get("condition", ""),
+                f"{worker.get('used', 0)}/{worker.get('credit', 0)}",
+                worker.get("calls"),
+                worker.get("errors"),
+                _percent(worker.get("utilisation")),
+                worker.get("epochs_seen"),
+                f"{worker.get('calls', 0) / max(1, worker.get('epochs_seen', 1)):.1f}",
+                worker.get("reason", ""),
+            )
+            for worker in found.get("workers", ())
+        ),
+        title="workers",
+    )
+    yield tables.table(
+        "account lane >workers >waiting >most_waiting",
+        (
+            (lane.get("account", ""), lane.get("lane", ""), lane.get("workers"), lane.get("depth"), lane.get("peak"))
+            for lane in found.get("lanes", ())
+        ),
+        title="queues",
+    )
+    yield _stages_table("latency", found.get("stages", {}))
+    counted = found.get("counters", {}) | {f"refused_{name}": n for name, n in found.get("refusals", {}).items()}
+    yield tables.table(
+        "counter >count",
+        ((name.replace("_", " "), value) for name, value in counted.items() if value),
+        title="counters",
+    )
+
+
+def _stages_table(title: str, stages: Mapping[str, Mapping[str, int]]) -> str:
+    kept = ("mean_ns", "p50_ns", "p99_ns", "p999_ns", "max_ns")
+    return tables.table(
+        "stage >count >mean >p50 >p99 >p99.9 >max",
+        (
+            (name.replace("_", " "), stage.get("count"), *(tables.duration(stage.get(key, 0)) for key in kept))
+            for name, stage in stages.items()
+            if stage.get("count")
+        ),
+        title=title,
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add what this file has to the command."""
+    app.command("ticks")(ticks)
+    app.command("stats")(stats)

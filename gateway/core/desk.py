@@ -1,0 +1,207 @@
+"""The calls that the gateway answers itself: hello, bye, ping, accounts, stats. And the ends of sessions.
+
+Rules: what a hello asks for is checked before anything changes; an option that isn't known is refused, not ignored.
+"""
+
+from typing import Any
+
+from gateway.core.accounts import Account
+from gateway.core.dispatch import Dispatcher
+from gateway.core.inflight import InFlight
+from gateway.core.limits import Codec, Limits, ReplyCacheLike
+from gateway.core.outbox import Outbox
+from gateway.core.session import Session, SessionTable
+from gateway.core.states import State
+from gateway.core.workers import WorkerTable
+from gateway.wire.errors import Code
+from gateway.wire.messages import MAX_NAME_BYTES
+
+__all__ = ("Desk",)
+
+_SESSIONLESS = ("hello", "ping")
+_HELLO_OPTIONS = ("account",)
+_NS_PER_MS = 1_000_000
+
+
+class Desk:
+    """Answers what needs no terminal. Nothing here is hot."""
+
+    def __init__(
+        self,
+        *,
+        generation: int,
+        version: str,
+        limits: Limits,
+        codec: Codec,
+        accounts: dict[str, Account],
+        sessions: SessionTable,
+        dispatcher: Dispatcher,
+        outbox: Outbox,
+        workers: WorkerTable,
+        cache: ReplyCacheLike,
+        tick_endpoint: str,
+        feeds: dict[str, str],
+    ) -> None:
+        self._generation = generation
+        self._version = version
+        self._limits = limits
+        self._pack = codec.pack
+        self._accounts = accounts
+        self._default_account = next(iter(accounts.values()), None)
+        self._sessions = sessions
+        self._dispatcher = dispatcher
+        self._outbox = outbox
+        self._workers = workers
+        self._cache = cache
+        self._tick_endpoint = tick_endpoint
+        self._feeds = feeds
+        self._started_ns = -1
+
+    def opens_a_conversation(self, name: str) -> bool:
+        """Tell whether a call may be made without a session."""
+        return name in _SESSIONLESS
+
+    def answer(self, now_ns: int, request: InFlight, name: str, session: Session | None, args: list[Any]) -> None:
+        """Answer a call of kind GATEWAY; `session` is None only for what may be asked without one."""
+        if name == "hello":
+            self._hello(now_ns, request, session, args)
+            return
+        if args:
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no arguments, got {len(args)}")
+            return
+        result: Any = None
+        if name == "ping":
+            result = {"generation": self._generation}
+        elif name == "accounts":
+            result = [account.describe() for account in self._accounts.values()]
+        elif name == "stats":
+            result = self.statistics(now_ns)
+        elif session is not None:  # bye
+            self._outbox.counters.sessions_ended += 1
+            self.end_session(now_ns, session)
+        self._outbox.answer(request, self._pack(result))
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def _hello(self, now_ns: int, request: InFlight, session: Session | None, args: list[Any]) -> None:
+        problem, account = self._checked_hello(session, args)
+        if problem:
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, problem)
+            return
+        client_id: str = args[0]
+        older = self._sessions.by_client.get(client_id)
+        if older is None and len(self._sessions.by_token) >= self._limits.max_sessions:
+            self.sweep_sessions(now_ns)
+            if len(self._sessions.by_token) >= self._limits.max_sessions:
+                text = f"{self._limits.max_sessions} sessions are open, and no more are allowed"
+                self._outbox.refuse(request, Code.BUSY, text)
+                return
+        if older is not None:
+            self._outbox.notice(older, "fenced", {"session": older.token})
+            self._outbox.counters.sessions_fenced += 1
+            self.end_session(now_ns, older)
+        session = self._sessions.open(client_id, request.identity, account, now_ns)
+        self._outbox.counters.sessions_opened += 1
+        self._outbox.answer(
+            request,
+            self._pack(
+                {
+                    "session": session.token,
+                    "generation": self._generation,
+                    "heartbeat_ms": self._limits.heartbeat_ns // _NS_PER_MS,
+                    "session_timeout_ms": self._limits.session_timeout_ns // _NS_PER_MS,
+                    "accounts": list(self._accounts),
+                    "account": account.name if account is not None else "",
+                    "tick_endpoint": self._tick_endpoint,
+                    "feeds": self._feeds,
+                    "version": self._version,
+                }
+            ),
+        )
+
+    def _checked_hello(self, session: Session | None, args: list[Any]) -> tuple[str, Account | None]:
+        """Return what is wrong with a hello ("": nothing) and the session's default account."""
+        account = self._default_account
+        if session is not None:
+            return "hello: expected session 0", account
+        if not 1 <= len(args) <= 2:
+            return f"hello: expected a client id and a map of options, got {len(args)} arguments", account
+        client_id = args[0]
+        if type(client_id) is not str or not 1 <= len(client_id.encode()) <= MAX_NAME_BYTES:
+            return f"hello: args[0]: expected a client id of 1 to {MAX_NAME_BYTES} bytes", account
+        options = args[1] if len(args) == 2 else {}
+        if type(options) is not dict:
+            return f"hello: args[1]: expected a map of options, got {type(options).__name__}", account
+        for option in options:
+            if option not in _HELLO_OPTIONS:
+                return f"hello: unknown option {option[:MAX_NAME_BYTES]!r}; known: {', '.join(_HELLO_OPTIONS)}", account
+        if "account" in options:
+            wanted = options["account"]
+            account = self._accounts.get(wanted) if type(wanted) is str else None
+            if account is None:
+                return f"hello: account: expected one of {', '.join(self._accounts) or 'none'}", None
+        return "", account
+
+    def end_session(self, now_ns: int, session: Session) -> None:
+        """End a session: what it has queued never leaves, what has left runs to its end unheard."""
+        self._sessions.close(session)
+        self._dispatcher.drop_session(now_ns, session)
+
+    def sweep_sessions(self, now_ns: int) -> None:
+        """End the silent ones. O(sessions)."""
+        for session in self._sessions.silent(now_ns, self._limits.session_timeout_ns):
+            self._outbox.counters.sessions_expired += 1
+            self.end_session(now_ns, session)
+
+    # --- the operator ------------------------------------------------------------------------------------------------
+
+    def started(self, now_ns: int) -> None:
+        """Note when the engine was first given the time; later calls change nothing."""
+        if self._started_ns < 0:
+            self._started_ns = now_ns
+
+    def statistics(self, now_ns: int) -> dict[str, Any]:
+        """Return everything that is counted, as plain values."""
+        self.started(now_ns)
+        outbox, cache = self._outbox, self._cache
+        asked = cache.hits + cache.misses
+        waiting = self._dispatcher.calls.values()
+        return {
+            "generation": self._generation,
+            "version": self._version,
+            "uptime_ns": now_ns - self._started_ns,
+            "sessions": {"live": len(self._sessions.by_token), "peak": self._sessions.peak},
+            "in_flight": sum(1 for request in waiting if request.state in (State.SENT, State.BEGUN)),
+            "unknown": sum(1 for request in waiting if request.state == State.UNKNOWN),
+            "abandoned": sum(1 for request in waiting if request.state == State.ABANDONED),
+            "counters": outbox.counters.as_dict(),
+            "refusals": outbox.counters.refusals_by_name(),
+            "cache": {
+                "size": len(cache),
+                "hits": cache.hits,
+                "misses": cache.misses,
+                "hit_rate": round(cache.hits / asked, 6) if asked else 0.0,
+                "evictions": cache.evictions,
+                "expirations": cache.expirations,
+            },
+            "stages": outbox.stages.as_dict(),
+            "accounts": [account.describe() for account in self._accounts.values()],
+            "workers": self._workers.describe(now_ns, self._started_ns),
+            "lanes": [
+                {
+                    "account": queue.account_name,
+                    "lane": queue.lane_name,
+                    "workers": len(queue.workers),
+                    "depth": queue.depth,
+                    "peak": queue.peak,
+                }
+                for account in self._accounts.values()
+                for queue in account.lanes
+            ],
+        }
+
+    def shutdown(self) -> None:
+        """Settle every request and tell every session."""
+        self._dispatcher.end([queue for account in self._accounts.values() for queue in account.lanes])
+        for session in self._sessions.by_token.values():
+            self._outbox.notice(session, "shutdown", {"generation": self._generation})

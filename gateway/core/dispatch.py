@@ -1,0 +1,352 @@
+# cython: annotation_typing=False
+"""Which call goes to which worker, when; and how each comes back, or doesn't.
+
+Rules: an order leaves at most once. What waits here can still be refused with certainty; what has left can't. A worker
+never holds more than its credit. What is in flight or UNKNOWN is bounded by the workers' credits and never evicted.
+"""
+
+from typing import Any
+
+from gateway.core.inflight import DeadlineWheel, InFlight
+from gateway.core.lanes import LaneQueue, Worker
+from gateway.core.limits import Codec, Limits
+from gateway.core.outbox import Outbox
+from gateway.core.session import Session
+from gateway.core.states import State
+from gateway.wire.errors import Code, Status
+
+__all__ = ("Dispatcher",)
+
+_QUEUED = int(State.QUEUED)
+_SENT = int(State.SENT)
+_BEGUN = int(State.BEGUN)
+_REFUSED = int(State.REFUSED)
+_EXPIRED = int(State.EXPIRED)
+_UNKNOWN = int(State.UNKNOWN)
+_ABANDONED = int(State.ABANDONED)
+_DROPPED = int(State.DROPPED)
+
+_NS_PER_MS = 1_000_000
+
+
+class Dispatcher:
+    """Queues, credits, deadlines and the table of calls in flight."""
+
+    __slots__ = (
+        "_encode_call",
+        "_flushed",
+        "_generation",
+        "_max_queued",
+        "_max_queued_per_session",
+        "_next_call_id",
+        "_outbox",
+        "_outgoing",
+        "calls",
+        "deadlines",
+        "due_ns",
+    )
+
+    def __init__(self, generation: int, codec: Codec, limits: Limits, outbox: Outbox) -> None:
+        self.calls: dict[int, InFlight] = {}  # by call id: given to a worker and not returned
+        self.due_ns = 0
+        self._generation = generation
+        self._max_queued = limits.max_queued
+        self._max_queued_per_session = limits.max_queued_per_session
+        self._outbox = outbox
+        self._encode_call = codec.encode_call
+        self.deadlines = DeadlineWheel()
+        self._next_call_id = 1
+        self._outgoing: list[Any] = []  # a request to be sent, or an encoded (identity, frame)
+        self._flushed: list[Any] = []  # the last flush's, in the order of its frames
+
+    # --- on the way out -------------------------------------------------------------------------------------------
+
+    def submit(self, request: InFlight, session: Session, queue: LaneQueue) -> None:
+        """Take a permitted request: to a free worker at once, else into its lane's queue, else it is refused BUSY."""
+        request.lane = queue
+        worker = queue.pick(request)
+        if worker is None:
+            if queue.depth >= self._max_queued:
+                text = f"the {queue.lane_name} queue of account {queue.account_name} is full ({queue.depth})"
+                self._outbox.refuse(request, Code.BUSY, text)
+                return
+            if session.queued >= self._max_queued_per_session:
+                self._outbox.refuse(request, Code.BUSY, f"this session has {session.queued} requests queued")
+                return
+        request.session = session
+        session.requests[request.request_id] = request
+        due_ns = self.deadlines.add(request)
+        if due_ns < self.due_ns:
+            self.due_ns = due_ns
+        if worker is None:
+            request.move(_QUEUED)
+            queue.push(request)
+            session.queued += 1
+        else:
+            self._send(request, worker)
+
+    def feed(self, worker: Worker, now_ns: int) -> None:
+        """Give a worker what waits for it, as far as its credit goes."""
+        if not worker.attached:
+            return
+        for queue in worker.queues:
+            while queue.depth and worker.used < worker.credit:
+                request = queue.next_for(worker)
+                if request is None:
+                    break
+                self._leave_queue(request)
+                if request.deadline_ns <= now_ns:
+                    self._expire_queued(request)
+                else:
+                    self._send(request, worker)
+
+    def feed_lane(self, queue: LaneQueue, now_ns: int) -> None:
+        """Give every worker of a lane what waits."""
+        for worker in list(queue.workers):
+            self.feed(worker, now_ns)
+
+    def send_frame(self, identity: bytes, frame: bytes) -> None:
+        """Send a worker something that is no call."""
+        self._outgoing.append((identity, frame))
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits for the flush."""
+        return not self._outgoing
+
+    def flush(self, now_ns: int) -> list[tuple[bytes, bytes]]:
+        """Encode all that waits, as (identity, frame) in order; what has expired by now never leaves."""
+        frames: list[tuple[bytes, bytes]] = []
+        outgoing = self._outgoing
+        flushed: list[Any] = []
+        self._flushed = flushed
+        if not outgoing:
+            return frames
+        generation = self._generation
+        position = 0
+        while position < len(outgoing):  # what expires frees credit, which may append
+            item = outgoing[position]
+            position += 1
+            if type(item) is tuple:
+                frames.append(item)
+                flushed.append(item)
+                continue
+            request: InFlight = item
+            worker = request.worker
+            assert worker is not None
+            assert request.plan is not None
+            if request.deadline_ns <= now_ns:
+                self.take_back(request)
+                self._expire_queued(request)
+                self.feed(worker, now_ns)
+                continue
+            request.sent_ns = now_ns
+            request.attempts += 1
+            ttl_ms = (request.deadline_ns - now_ns) // _NS_PER_MS
+            if ttl_ms == 0:
+                ttl_ms = 1
+            frame = self._encode_call(
+                generation, request.call_id, request.plan.name, ttl_ms, request.tail, request.has_kwargs
+            )
+            frames.append((worker.identity, frame))
+            flushed.append(request)
+        self._outgoing = []
+        return frames
+
+    def flushed(self, index: int) -> Any:
+        """Return what stood at `index` of the last flush: a request, an (identity, frame), or None."""
+        return self._flushed[index] if 0 <= index < len(self._flushed) else None
+
+    def _send(self, request: InFlight, worker: Worker) -> None:
+        request.move(_SENT)
+        call_id = self._next_call_id
+        self._next_call_id = call_id + 1
+        request.call_id = call_id
+        request.worker = worker
+        worker.used += 1
+        worker.last_call = call_id
+        self.calls[call_id] = request
+        self._outgoing.append(request)
+
+    def take_back(self, request: InFlight) -> None:
+        """Undo `_send`: the CALL never left this process, or never left it whole."""
+        worker = request.worker
+        assert worker is not None
+        del self.calls[request.call_id]
+        worker.used -= 1
+        request.worker = None
+        request.sent_ns = 0
+
+    def _leave_queue(self, request: InFlight) -> None:
+        session = request.session
+        assert request.lane is not None
+        assert session is not None
+        request.lane.remove(request)
+        session.queued -= 1
+
+    def requeue(self, request: InFlight) -> None:
+        """Put back, ahead of all others, what was taken from a worker; so a queue's bound may be passed by its credit."""
+        session = request.session
+        assert request.lane is not None
+        assert session is not None
+        request.move(_QUEUED)
+        request.lane.push_front(request)
+        session.queued += 1
+
+    # --- on the way back ------------------------------------------------------------------------------------------
+
+    def returned(self, request: InFlight) -> None:
+        """Settle the books of a call whose RETURN has come; its answer is the caller's to give."""
+        del self.calls[request.call_id]
+        self.deadlines.remove(request)
+        worker = request.worker
+        assert worker is not None
+        worker.used -= 1
+        worker.calls += 1
+        if request.state == _UNKNOWN or request.state == _ABANDONED:
+            worker.stuck -= 1
+
+    def held_by(self, worker: Worker) -> list[InFlight]:
+        """Return the calls a worker holds, oldest first. O(calls in flight)."""
+        return [request for request in self.calls.values() if request.worker is worker]
+
+    # --- endings ----------------------------------------------------------------------------------------------------
+
+    def expire(self, now_ns: int) -> None:
+        """End what has waited past its deadline."""
+        for request in self.deadlines.expired(now_ns):
+            worker = request.worker
+            if request.state == _QUEUED:
+                self._leave_queue(request)
+                self._expire_queued(request)
+            elif request.state != _SENT and request.state != _BEGUN:
+                continue  # ended meanwhile: the credit that another one freed was offered to it
+            elif request.sent_ns == 0:
+                assert worker is not None
+                self.recall(request)
+                self._expire_queued(request)
+                self.feed(worker, now_ns)
+            else:
+                ttl_ms = (request.deadline_ns - request.received_ns) // _NS_PER_MS
+                self.give_up(request, f"no answer within {ttl_ms} ms")
+
+    def next_due_ns(self, until_ns: int) -> int:
+        """Return when `expire` should next be called, `until_ns` at the latest."""
+        return self.deadlines.next_due_ns(until_ns)
+
+    def recall(self, request: InFlight) -> None:
+        """Take back a call that waits for the flush."""
+        self._outgoing.remove(request)
+        self.take_back(request)
+
+    def _expire_queued(self, request: InFlight) -> None:
+        """End a request that is in no queue and at no worker, and whose deadline has passed."""
+        self.deadlines.remove(request)
+        ttl_ms = (request.deadline_ns - request.received_ns) // _NS_PER_MS
+        if request.attempts:
+            request.move(_ABANDONED)
+            self._no_reply(request, f"no answer within {ttl_ms} ms: its worker was lost, and no other was free")
+        else:
+            request.move(_EXPIRED)
+            self._outbox.fail(
+                request, Status.REFUSED, Code.EXPIRED, f"no worker was free within {ttl_ms} ms: it never left", None
+            )
+
+    def give_up(self, request: InFlight, why: str) -> None:
+        """Stop waiting for a call that has left; it keeps its worker's credit until that worker's RETURN or end."""
+        worker = request.worker
+        assert worker is not None
+        assert request.plan is not None
+        self.deadlines.remove(request)
+        worker.stuck += 1
+        if request.plan.is_order:
+            begun = request.state == _BEGUN
+            request.move(_UNKNOWN)
+            self._outbox.counters.orders_unknown += 1
+            self._outbox.fail(
+                request,
+                Status.UNKNOWN,
+                Code.OUTCOME_UNKNOWN,
+                f"{why}: the order left and may have been executed; query before acting, never resend it blindly",
+                {"worker": worker.name, "call_id": request.call_id, "begun": begun},
+            )
+        else:
+            request.move(_ABANDONED)
+            self._no_reply(request, why)
+
+    def forget(self, request: InFlight) -> None:
+        """Strike out a call that was given up and whose worker can't return it any more."""
+        worker = request.worker
+        assert worker is not None
+        del self.calls[request.call_id]
+        worker.used -= 1
+        worker.stuck -= 1
+
+    def _no_reply(self, request: InFlight, why: str) -> None:
+        self._outbox.counters.reads_unanswered += 1
+        self._outbox.fail(request, Status.TERMINAL, Code.NO_REPLY, why, None)
+
+    def refuse_queued(self, queue: LaneQueue, entries_only: bool, code: int, message: str) -> None:
+        """Refuse what waits before a lane: it certainly never left."""
+        for request in queue.waiting(entries_only):
+            self._refuse_one(request, code, message)
+
+    def refuse_unserved(self, request: InFlight) -> None:
+        """Refuse a request that has just been put back, if nobody serves its lane."""
+        queue = request.lane
+        if request.state == _QUEUED and queue is not None and not queue.workers:
+            text = f"no worker serves the {queue.lane_name} lane of account {queue.account_name}"
+            self._refuse_one(request, Code.UNAVAILABLE, text)
+
+    def _refuse_one(self, request: InFlight, code: int, message: str) -> None:
+        self._leave_queue(request)
+        self.deadlines.remove(request)
+        if request.attempts:
+            request.move(_ABANDONED)
+            self._no_reply(request, f"its worker was lost: {message}")
+        else:
+            self._outbox.refuse(request, code, f"{message}: it never left")
+
+    def drop_session(self, now_ns: int, session: Session) -> None:
+        """Forget what of an ended session hasn't left; what has left runs to its end."""
+        for request in list(session.requests.values()):
+            worker = request.worker
+            if request.state == _QUEUED:
+                self._leave_queue(request)
+                self._drop(request)
+            elif request.state == _SENT and request.sent_ns == 0:
+                assert worker is not None
+                self.recall(request)
+                request.move(_QUEUED)
+                self._drop(request)
+                self.feed(worker, now_ns)
+        session.requests.clear()
+
+    def requeue_or_drop(self, request: InFlight) -> None:
+        """Put back what was taken from a worker, unless its session has ended."""
+        session = request.session
+        if session is None or session.ended:
+            request.move(_QUEUED)
+            self._drop(request)
+        else:
+            self.requeue(request)
+
+    def _drop(self, request: InFlight) -> None:
+        self.deadlines.remove(request)
+        request.move(_ABANDONED if request.attempts else _DROPPED)
+        self._outbox.counters.requests_dropped += 1
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def end(self, queues: list[LaneQueue]) -> None:
+        """Settle everything: what waits is refused, what has left is UNKNOWN or without a reply."""
+        why = "the gateway shuts down"
+        for request in list(self.calls.values()):
+            if request.state != _SENT and request.state != _BEGUN:
+                continue
+            if request.sent_ns == 0:
+                self.recall(request)
+                self.requeue_or_drop(request)
+            else:
+                self.give_up(request, why)
+        for queue in queues:
+            self.refuse_queued(queue, False, Code.UNAVAILABLE, why)

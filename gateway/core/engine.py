@@ -1,0 +1,329 @@
+# cython: annotation_typing=False
+"""The order plane's engine: frames and the time in, frames out. It joins the core's parts and holds no other policy.
+
+It must never know sockets, clocks, files or logs. Rules: the same inputs give the same outputs, to the byte; every
+request gets one reply unless its session has ended; nothing that a peer can send raises.
+"""
+
+from typing import Any
+
+from gateway.core.accounts import Account, AccountRules
+from gateway.core.desk import Desk
+from gateway.core.dispatch import Dispatcher
+from gateway.core.inflight import CallPlan, InFlight, new_request
+from gateway.core.lanes import Worker
+from gateway.core.limits import Codec, Limits, QuoteSource, ReplyCacheLike
+from gateway.core.orders import is_exit, trade_request
+from gateway.core.outbox import Outbox
+from gateway.core.returns import Returns
+from gateway.core.session import Session, SessionTable
+from gateway.core.statistics import Counters, Stages
+from gateway.core.workers import WorkerTable
+from gateway.wire.calls import CALLS
+from gateway.wire.errors import Code, RemoteProtocolError
+from gateway.wire.messages import MAX_REQUEST_BYTES, MAX_RESULT_BYTES, WorkerKind
+
+__all__ = ("AccountRules", "Engine", "Limits")
+
+_KIND_RETURN = int(WorkerKind.RETURN)
+_KIND_BEGUN = int(WorkerKind.BEGUN)
+_KIND_READY = int(WorkerKind.READY)
+_KIND_HEARTBEAT = int(WorkerKind.HEARTBEAT)
+_KIND_GOODBYE = int(WorkerKind.GOODBYE)
+
+_NS_PER_MS = 1_000_000
+_NEVER_NS = 2**62
+
+
+class Engine:
+    """The broker without its sockets. Call it from one thread; times are monotonic nanoseconds."""
+
+    __slots__ = (
+        "_accounts",
+        "_cache",
+        "_closed",
+        "_decode_arguments",
+        "_decode_goodbye",
+        "_decode_heartbeat",
+        "_decode_ready",
+        "_decode_request",
+        "_desk",
+        "_dispatcher",
+        "_generation",
+        "_limits",
+        "_next_sweep_ns",
+        "_outbox",
+        "_plans",
+        "_quotes",
+        "_returns",
+        "_session_timeout_ns",
+        "_sessions",
+        "_worker_kind",
+        "_workers",
+        "counters",
+    )
+
+    def __init__(
+        self,
+        *,
+        generation: int,
+        version: str,
+        accounts: tuple[AccountRules, ...],
+        limits: Limits,
+        codec: Codec,
+        cache: ReplyCacheLike,
+        quotes: QuoteSource | None,
+        token_seed: int,
+        tick_endpoint: str = "",
+        feeds: dict[str, str] | None = None,
+    ) -> None:
+        self.counters = Counters()
+        self._generation = generation
+        self._limits = limits
+        self._session_timeout_ns = limits.session_timeout_ns
+        self._cache = cache
+        self._quotes = quotes
+        self._decode_request = codec.decode_request
+        self._decode_arguments = codec.decode_arguments
+        self._worker_kind = codec.worker_kind
+        self._decode_ready = codec.decode_ready
+        self._decode_heartbeat = codec.decode_heartbeat
+        self._decode_goodbye = codec.decode_goodbye
+        self._plans = {name: CallPlan(call, index) for index, (name, call) in enumerate(CALLS.items())}
+        cached = {plan.index: name for name, plan in self._plans.items() if plan.cache_ns}
+        self._accounts = {rules.name: Account(rules, cached) for rules in accounts}
+        self._outbox = Outbox(codec, self.counters, Stages())
+        self._sessions = SessionTable(token_seed)
+        self._dispatcher = Dispatcher(generation, codec, limits, self._outbox)
+        self._workers = WorkerTable(generation, codec, limits, self._accounts, self._dispatcher, cache, self.counters)
+        self._returns = Returns(
+            generation,
+            codec,
+            self._dispatcher,
+            self._outbox,
+            self._workers,
+            cache,
+            self._plans["symbol_spec"].index,
+        )
+        self._desk = Desk(
+            generation=generation,
+            version=version,
+            limits=limits,
+            codec=codec,
+            accounts=self._accounts,
+            sessions=self._sessions,
+            dispatcher=self._dispatcher,
+            outbox=self._outbox,
+            workers=self._workers,
+            cache=cache,
+            tick_endpoint=tick_endpoint,
+            feeds=feeds or {},
+        )
+        self._next_sweep_ns = 0
+        self._closed = False
+
+    # --- clients -----------------------------------------------------------------------------------------------------
+
+    def receive_clients(self, now_ns: int, burst: list[tuple[bytes, bytes | None]]) -> None:
+        """Take frames of clients as (identity, frame); None stands for a frame that was too large."""
+        self.counters.frames_from_clients += len(burst)
+        for identity, frame in burst:
+            self._client_frame(now_ns, identity, frame)
+
+    def _client_frame(self, now_ns: int, identity: bytes, frame: bytes | None) -> None:
+        if frame is None:
+            text = f"a request may have {MAX_REQUEST_BYTES} bytes"
+            self._outbox.refuse(new_request(identity, 0, now_ns), Code.TOO_LARGE, text)
+            return
+        try:
+            token, request_id, name, account_name, ttl_ms, tail, has_kwargs = self._decode_request(frame)
+        except RemoteProtocolError as error:
+            request = new_request(identity, error.detail.get("request_id", 0), now_ns)
+            self._outbox.refuse(request, error.code, error.message)
+            return
+        request = new_request(identity, request_id, now_ns)
+        plan: CallPlan | None = self._plans.get(name)
+        session: Session | None = self._sessions.by_token.get(token)
+        if session is not None and session.identity == identity:
+            if now_ns - session.last_seen_ns > self._session_timeout_ns:
+                self.counters.sessions_expired += 1
+                self._desk.end_session(now_ns, session)
+                session = None
+            else:
+                session.last_seen_ns = now_ns
+        else:
+            session = None
+        if plan is None:
+            self._outbox.refuse(request, Code.UNKNOWN_CALL, f"there is no call {name!r}")
+            return
+        if session is None and (token or not self._desk.opens_a_conversation(name)):
+            text = _FENCED if token else f"{name} needs a session: say hello first"
+            self._outbox.refuse(request, Code.SESSION_FENCED, text)
+            return
+        if plan.is_gateway:
+            self._gateway_call(now_ns, request, name, session, tail, has_kwargs)
+            return
+        assert session is not None
+        account: Account | None = self._accounts.get(account_name) if account_name else session.account
+        if account is None:
+            known = ", ".join(self._accounts) or "none"
+            self._outbox.refuse(request, Code.UNKNOWN_ACCOUNT, f"there is no account {account_name!r}; known: {known}")
+            return
+        if request_id in session.requests:
+            self._outbox.refuse(request, Code.MALFORMED, f"request_id {request_id} is in use")
+            return
+        request.plan = plan
+        request.account = account
+        request.tail = tail
+        request.has_kwargs = has_kwargs
+        request.deadline_ns = now_ns + (ttl_ms * _NS_PER_MS if ttl_ms else plan.ttl_ns)
+        if self._closed:
+            self._outbox.refuse(request, Code.UNAVAILABLE, "the gateway shuts down")
+        elif plan.is_order:
+            self._order(request, session, account)
+        else:
+            self._read(now_ns, request, session, account, plan)
+
+    def _read(self, now_ns: int, request: InFlight, session: Session, account: Account, plan: CallPlan) -> None:
+        if plan.cache_ns:
+            found = self._cache.get(account.prefixes[plan.index] + request.tail, now_ns)
+            if found is not None:
+                self._outbox.answer(request, found)
+                return
+        elif plan.is_quote and self._quotes is not None and not request.has_kwargs:
+            quote = self._quotes.encoded_tick(account.name, request.tail, now_ns)
+            if quote is not None:
+                self.counters.quotes_from_board += 1
+                self._outbox.answer(request, quote)
+                return
+        queue = account.lanes[plan.lane]
+        if not queue.workers:
+            self._outbox.refuse(request, Code.UNAVAILABLE, account.read_refusal(plan.lane))
+            return
+        self._dispatcher.submit(request, session, queue)
+
+    def _order(self, request: InFlight, session: Session, account: Account) -> None:
+        try:
+            args, kwargs = self._decode_arguments(request.tail, request.has_kwargs)
+        except RemoteProtocolError as error:
+            self._outbox.refuse(request, error.code, error.message)
+            return
+        fields, problem = trade_request(args, kwargs)
+        if fields is None:
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, problem)
+            return
+        request.is_exit = is_exit(fields)
+        refusal = account.order_refusal(request.is_exit)
+        if refusal is not None:
+            self._outbox.refuse(request, refusal[0], refusal[1])
+            return
+        self._dispatcher.submit(request, session, account.lanes[0])
+
+    def _gateway_call(
+        self, now_ns: int, request: InFlight, name: str, session: Session | None, tail: bytes, has_kwargs: bool
+    ) -> None:
+        try:
+            args, kwargs = self._decode_arguments(tail, has_kwargs)
+        except RemoteProtocolError as error:
+            self._outbox.refuse(request, error.code, error.message)
+            return
+        if kwargs:
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no keywords")
+        elif self._closed and name == "hello":
+            self._outbox.refuse(request, Code.UNAVAILABLE, "the gateway shuts down")
+        else:
+            self._desk.answer(now_ns, request, name, session, args)
+
+    # --- workers -----------------------------------------------------------------------------------------------------
+
+    def receive_workers(self, now_ns: int, burst: list[tuple[bytes, bytes | None]]) -> None:
+        """Take frames of workers as (identity, frame); None stands for a frame that was too large."""
+        self.counters.frames_from_workers += len(burst)
+        for identity, frame in burst:
+            try:
+                self._worker_frame(now_ns, identity, frame)
+            except RemoteProtocolError as error:
+                self.counters.malformed_from_workers += 1
+                # A worker that we know keeps what it holds: a REJECT would end it for one bad frame.
+                if identity not in self._workers.by_identity:
+                    self._workers.reject(identity, error.code, error.message)
+
+    def _worker_frame(self, now_ns: int, identity: bytes, frame: bytes | None) -> None:
+        worker: Worker | None = self._workers.by_identity.get(identity)
+        if frame is None:
+            self._returns.unreadable(now_ns, worker, f"more than {MAX_RESULT_BYTES} bytes")
+            self.counters.malformed_from_workers += 1
+            return
+        kind = self._worker_kind(frame)
+        if kind == _KIND_RETURN:
+            self._returns.returned(now_ns, worker, frame)
+        elif kind == _KIND_BEGUN:
+            self._returns.begun(now_ns, worker, frame)
+        elif kind == _KIND_HEARTBEAT:
+            name, epoch, _ = self._decode_heartbeat(frame)
+            if worker is not None:
+                self._workers.seen(worker, now_ns)
+            elif not self._workers.heartbeat(now_ns, identity, name, epoch):
+                self.counters.stray_frames += 1
+        elif kind == _KIND_READY:
+            if not self._closed:
+                self._workers.ready(now_ns, identity, self._decode_ready(frame))
+        elif kind == _KIND_GOODBYE:
+            name, epoch, reason = self._decode_goodbye(frame)
+            self._workers.goodbye(now_ns, name, epoch, reason)
+        else:
+            raise RemoteProtocolError(f"kind: a worker doesn't send {kind}")
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def tick(self, now_ns: int) -> None:
+        """End what is overdue, send heartbeats, notice silence. Cheap when nothing is due."""
+        dispatcher = self._dispatcher
+        if now_ns < dispatcher.due_ns:
+            return
+        dispatcher.expire(now_ns)
+        if now_ns >= self._next_sweep_ns:
+            self._next_sweep_ns = now_ns + self._limits.heartbeat_ns
+            self._desk.started(now_ns)
+            self._workers.sweep(now_ns)
+            self._desk.sweep_sessions(now_ns)
+        dispatcher.due_ns = dispatcher.next_due_ns(self._next_sweep_ns)
+
+    def next_deadline_ns(self) -> int:
+        """Return when `tick` must be called at the latest; 0: now, for `flush` has something to send."""
+        if not self._outbox.is_empty() or not self._dispatcher.is_empty():
+            return 0
+        return _NEVER_NS if self._closed else self._dispatcher.due_ns
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def flush(self, now_ns: int) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+        """Return what is to be sent now, to clients and to workers, as (identity, frame); both are the caller's."""
+        to_workers = self._dispatcher.flush(now_ns)
+        return self._outbox.flush(now_ns), to_workers
+
+    def undeliverable_clients(self, now_ns: int, indexes: list[int]) -> None:
+        """Take note of those of the last flush's frames that their clients couldn't be sent: counted, no more."""
+        self.counters.undeliverable_to_clients += len(indexes)
+
+    def undeliverable_workers(self, now_ns: int, indexes: list[int]) -> None:
+        """Take back those of the last flush's frames that couldn't be sent; call it before anything else.
+
+        A CALL among them never left: it goes to another worker, or is refused Unavailable. Its worker is lost.
+        """
+        self.counters.undeliverable_to_workers += len(indexes)
+        self._workers.unreachable(now_ns, [self._dispatcher.flushed(index) for index in sorted(indexes)])
+
+    # --- the operator -------------------------------------------------------------------------------------------------
+
+    def statistics(self, now_ns: int) -> dict[str, Any]:
+        """Return what `stats` answers. O(workers + lanes + histogram buckets)."""
+        return self._desk.statistics(now_ns)
+
+    def shutdown(self, now_ns: int) -> None:
+        """Refuse what waits, reply UNKNOWN to orders in flight, tell every session; no request is taken after it."""
+        self._closed = True
+        self._desk.shutdown()
+
+
+_FENCED = "this session is dead: fenced by a newer hello, silent for too long, of another connection or another broker"

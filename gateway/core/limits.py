@@ -1,0 +1,85 @@
+"""The engine's bounds and periods, each with its name, and what the engine asks of those it is handed.
+
+Rules: plain data and protocols; no behaviour.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ("Codec", "Limits", "QuoteSource", "ReadyFields", "ReplyCacheLike")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every bound of the order plane. Overflow is refused with BUSY and counted."""
+
+    heartbeat_ns: int = 1_000_000_000
+    worker_timeout_ns: int = 4_000_000_000  # an idle worker's silence
+    session_timeout_ns: int = 30_000_000_000
+    max_sessions: int = 1_024
+    max_queued: int = 8_192  # per account and lane
+    max_queued_per_session: int = 1_024
+    max_workers: int = 256
+    max_credit: int = 1_024  # per worker: with max_workers it bounds what is in flight
+    late_answer_ns: int = (
+        60_000_000_000  # an UNKNOWN order of a dead worker stays known so long: its RETURN may be under way
+    )
+
+
+ReadyFields = tuple[str, int, str, tuple[str, ...], int, dict[str, Any], bool, str]
+"""READY: worker, epoch, account, lanes, credit, proof, tradable, reason."""
+
+
+class QuoteSource(Protocol):
+    """The quote board, seen from the core."""
+
+    def encoded_tick(self, account: str, tail: bytes, now_ns: int) -> bytes | None:
+        """Return the encoded answer to `symbol_info_tick` with these encoded arguments; None: ask the terminal."""
+
+
+class ReplyCacheLike(Protocol):
+    """A bounded map of encoded results that expire: `gateway.core.replycache` or its compiled twin."""
+
+    @property
+    def hits(self) -> int: ...
+    @property
+    def misses(self) -> int: ...
+    @property
+    def evictions(self) -> int: ...
+    @property
+    def expirations(self) -> int: ...
+    def get(self, key: bytes, now_ns: int, /) -> bytes | None: ...
+    def put(self, key: bytes, value: bytes, now_ns: int, ttl_ns: int, /) -> None: ...
+    def invalidate(self, prefix: bytes, /) -> int: ...
+    def clear(self) -> None: ...
+    def __len__(self) -> int: ...
+
+
+class Codec(Protocol):
+    """What the broker needs of `gateway.wire.codec`; its compiled twin returns plain tuples."""
+
+    def pack(self, value: Any, /) -> bytes: ...
+    def unpack(self, data: bytes, /) -> Any: ...
+    def decode_request(self, frame: bytes, /) -> tuple[int, int, str, str, int, bytes, bool]: ...
+    def decode_arguments(self, tail: bytes, has_kwargs: bool, /) -> tuple[list[Any], dict[str, Any]]: ...
+    def encode_reply(
+        self,
+        request_id: int,
+        status: int | str,
+        result: bytes,
+        stamps: tuple[int, int, int, int, int, int] | None,
+        /,
+    ) -> bytes: ...
+    def encode_error(self, code: int, message: str, detail: dict[str, Any] | None, /) -> bytes: ...
+    def worker_kind(self, frame: bytes, /) -> int: ...
+    def decode_ready(self, frame: bytes, /) -> ReadyFields: ...
+    def decode_heartbeat(self, frame: bytes, /) -> tuple[str, int, int]: ...
+    def decode_begun(self, frame: bytes, /) -> tuple[int, int]: ...
+    def decode_return(self, frame: bytes, /) -> tuple[int, int, int, int, int, bytes]: ...
+    def decode_goodbye(self, frame: bytes, /) -> tuple[str, int, str]: ...
+    def encode_call(
+        self, generation: int, call_id: int, name: str, ttl_ms: int, tail: bytes, has_kwargs: bool, /
+    ) -> bytes: ...
+    def encode_welcome(self, generation: int, heartbeat_ms: int, /) -> bytes: ...
+    def encode_heartbeat(self, name: str, epoch: int, age_ns: int, /) -> bytes: ...
+    def encode_reject(self, code: int, message: str, /) -> bytes: ...

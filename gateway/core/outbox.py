@@ -1,0 +1,103 @@
+# cython: annotation_typing=False
+"""What goes to clients: one reply for each request, and notices.
+
+Rules: a request is replied to once; the reply to an ended session is dropped and counted. Frames are encoded at the
+flush, so that their last stamp is true.
+"""
+
+from typing import Any
+
+from gateway.core.inflight import InFlight
+from gateway.core.limits import Codec
+from gateway.core.session import Session
+from gateway.core.states import State
+from gateway.core.statistics import Counters, Stages
+from gateway.wire.errors import Code, Status
+
+__all__ = ("Outbox",)
+
+_ANSWERED = int(State.ANSWERED)
+_REFUSED_STATE = int(State.REFUSED)
+_OK = int(Status.OK)
+_PROTOCOL = int(Status.PROTOCOL)
+_REFUSED = int(Status.REFUSED)
+_FIRST_REFUSAL = int(Code.REFUSED)
+
+
+class Outbox:
+    """Replies and notices until the next flush."""
+
+    __slots__ = ("_encode_error", "_encode_reply", "_pack", "_pending", "counters", "stages")
+
+    def __init__(self, codec: Codec, counters: Counters, stages: Stages) -> None:
+        self.counters = counters
+        self.stages = stages
+        self._encode_reply = codec.encode_reply
+        self._encode_error = codec.encode_error
+        self._pack = codec.pack
+        self._pending: list[Any] = []  # a request with its answer, or an encoded (identity, frame)
+
+    def reply(self, request: InFlight, status: int, result: bytes) -> None:
+        """Give a request its one reply; `result` is encoded."""
+        session = request.session
+        if session is not None:
+            session.requests.pop(request.request_id, None)
+            if session.ended:
+                self.counters.replies_dropped += 1
+                return
+        request.status = status
+        request.result = result
+        self._pending.append(request)
+
+    def answer(self, request: InFlight, result: bytes) -> None:
+        """Reply OK on the gateway's own account."""
+        request.move(_ANSWERED)
+        self.reply(request, _OK, result)
+
+    def fail(self, request: InFlight, status: int, code: int, message: str, detail: dict[str, Any] | None) -> None:
+        """Reply with an error to a request whose state has been moved already."""
+        self.counters.refused(code)
+        self.reply(request, status, self._encode_error(code, message, detail))
+
+    def refuse(self, request: InFlight, code: int, message: str) -> None:
+        """Refuse a request that never left; codes below 200 say that it wasn't understood."""
+        request.move(_REFUSED_STATE)
+        self.fail(request, _PROTOCOL if code < _FIRST_REFUSAL else _REFUSED, code, message, None)
+
+    def notice(self, session: Session, kind: str, result: Any) -> None:
+        """Tell a session something that it didn't ask."""
+        self.counters.notices += 1
+        self._pending.append((session.identity, self._encode_reply(0, kind, self._pack(result), None)))
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits for the flush."""
+        return not self._pending
+
+    def flush(self, now_ns: int) -> list[tuple[bytes, bytes]]:
+        """Encode all that waits, as (identity, frame) in order."""
+        pending = self._pending
+        frames: list[tuple[bytes, bytes]] = []
+        if not pending:
+            return frames
+        self._pending = []
+        now = now_ns
+        for item in pending:
+            if type(item) is tuple:
+                frames.append(item)
+                continue
+            request: InFlight = item
+            stamps = (
+                request.received_ns,
+                request.sent_ns,
+                request.returned_ns,
+                now,
+                request.wait_ns,
+                request.call_ns,
+            )
+            frames.append(
+                (request.identity, self._encode_reply(request.request_id, request.status, request.result, stamps))
+            )
+            self.counters.replies += 1
+            if request.returned_ns:
+                self.stages.record(request, now_ns)
+        return frames

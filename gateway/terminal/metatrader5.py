@@ -1,0 +1,94 @@
+"""The real terminal: the MetaTrader5 package behind `port.Terminal`. The only file that imports it.
+
+The package exists for Windows alone and keeps one connection a process, so it is imported when a terminal is made,
+not before. It never releases the GIL: nothing else may live in the process that uses this.
+"""
+
+import importlib
+from typing import Any, Final
+
+from gateway.terminal.port import Login
+
+__all__ = ("MetaTrader5Terminal",)
+
+FUNCTIONS: Final = frozenset(
+    (
+        "account_info",
+        "copy_rates_from",
+        "copy_rates_from_pos",
+        "copy_rates_range",
+        "copy_ticks_from",
+        "copy_ticks_range",
+        "history_deals_get",
+        "history_deals_total",
+        "history_orders_get",
+        "history_orders_total",
+        "initialize",
+        "last_error",
+        "login",
+        "market_book_add",
+        "market_book_get",
+        "market_book_release",
+        "order_calc_margin",
+        "order_calc_profit",
+        "order_check",
+        "order_send",
+        "orders_get",
+        "orders_total",
+        "positions_get",
+        "positions_total",
+        "shutdown",
+        "symbol_info",
+        "symbol_info_tick",
+        "symbol_select",
+        "symbols_get",
+        "symbols_total",
+        "terminal_info",
+        "version",
+    )
+)
+"""The package's 32 functions: nothing else of it can be called by name."""
+
+
+class MetaTrader5Terminal:
+    """The process's one connection to an installed terminal; raises ImportError where there is no package."""
+
+    def __init__(self) -> None:
+        self._package: Any = importlib.import_module("MetaTrader5")
+
+    def initialize(self, login: Login) -> bool:
+        """Connect and log in; see `port.Terminal`. What is empty isn't passed: to the package, None is an error."""
+        args = (login.address,) if login.address else ()
+        kwargs: dict[str, Any] = {"timeout": login.timeout_ms}
+        if login.login:
+            kwargs["login"] = login.login
+        if login.password:
+            kwargs["password"] = login.password
+        if login.server:
+            kwargs["server"] = login.server
+        if login.portable:
+            kwargs["portable"] = True
+        return self._package.initialize(*args, **kwargs) is True
+
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call one of the package's functions; raises AttributeError for any other name, see `port.Terminal`."""
+        if name not in FUNCTIONS:
+            raise AttributeError(f"module 'MetaTrader5' has no function {name!r}")
+        function = getattr(self._package, name)
+        try:
+            # An empty dict of keywords isn't no keywords to the package: `order_send(*args, **{})` would fail.
+            return function(*args, **kwargs) if kwargs else function(*args)
+        except SystemError as error:
+            # The package returned None with an exception pending: that exception is what went wrong.
+            if error.__cause__ is not None:
+                raise error.__cause__ from None
+            raise
+
+    def last_error(self) -> tuple[int, str]:
+        """Return code and text of the last call."""
+        code, text = self._package.last_error()
+        return int(code), str(text)
+
+    def shutdown(self) -> None:
+        """Close the connection; the terminal itself stays."""
+        self._package.shutdown()

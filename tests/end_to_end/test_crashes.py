@@ -1,0 +1,115 @@
+"""Anything may be killed or stopped at any time: service comes back, clients learn what may have happened, nothing stays."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+
+from gateway.wire.errors import GatewayError, OutcomeUnknown, Refused
+
+ROLES = ("broker", "publisher", "worker", "worker-child", "feed", "feed-child", "simulator")
+
+
+def answers(gateway: Any) -> bool:
+    """A read goes through the whole order plane."""
+    try:
+        with gateway.client(timeout=2.0) as client:
+            return client.account_info() is not None
+    except GatewayError:
+        return False
+
+
+def trades(gateway: Any) -> bool:
+    try:
+        with gateway.client(timeout=2.0, order_timeout=2.0) as client:
+            return client.buy("EURUSD", 0.01).order > 0
+    except GatewayError:
+        return False
+
+
+def streams(gateway: Any) -> bool:
+    try:
+        with gateway.ticks("EURUSD", timeout=2.0) as stream:
+            return stream.recv(2.0) is not None
+    except GatewayError:
+        return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize("role", ROLES)
+def test_service_comes_back(gateway: Any, wait_until: Callable[..., None], role: str, how: signal.Signals) -> None:
+    victim = gateway.role(role)
+    os.kill(victim.pid, how)
+    wait_until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, f"the end of the {role}")
+    gateway.role(role)
+    wait_until(lambda: answers(gateway), f"an answer after the {role} was lost")
+    wait_until(lambda: trades(gateway), f"a trade after the {role} was lost")
+    wait_until(lambda: streams(gateway), f"a tick after the {role} was lost")
+    assert gateway.stop() == 0
+    assert gateway.left_behind() == []
+
+
+def test_supervisor_killed_leaves_nothing_and_starts_again(gateway: Any, wait_until: Callable[..., None]) -> None:
+    gateway.processes()
+    gateway.process.kill()
+    gateway.process.wait()
+    wait_until(lambda: not gateway.left_behind(), "every process to end with its supervisor")
+    gateway.start()
+    assert trades(gateway)
+
+
+def test_supervisor_stopped_stops_nobody_else(gateway: Any) -> None:
+    gateway.process.send_signal(signal.SIGSTOP)
+    assert answers(gateway)
+    assert trades(gateway)
+    gateway.process.send_signal(signal.SIGCONT)
+    assert gateway.stop() == 0
+    assert gateway.left_behind() == []
+
+
+@pytest.mark.parametrize("role", ["worker-child", "simulator", "broker"])
+def test_order_in_flight_ends_known_or_unknown_never_silent(gateway: Any, role: str) -> None:
+    """A stopped part holds the order; killing it must end the wait with an error that says what may have happened."""
+    with gateway.client(order_timeout=20.0) as client:
+        client.symbol_info_tick("EURUSD")
+        words = (role,) if role != "worker-child" else (role,)
+        victims = [
+            process
+            for process in gateway.processes()
+            if set(words) <= set(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE
+        ]
+        for victim in victims:
+            victim.suspend()
+        caught: list[BaseException] = []
+
+        def order() -> None:
+            try:
+                client.buy("EURUSD", 0.01)
+            except GatewayError as error:
+                caught.append(error)
+
+        thread = threading.Thread(target=order)
+        thread.start()
+        thread.join(0.3)
+        for victim in victims:
+            victim.kill()
+        thread.join(60.0)
+        assert not thread.is_alive()
+        assert isinstance(caught[0], (OutcomeUnknown, Refused)), caught
+
+
+def test_orderly_end_leaves_nothing(gateway: Any) -> None:
+    assert trades(gateway)
+    assert gateway.stop() == 0
+    assert gateway.left_behind() == []
+
+
+def test_second_gateway_on_the_same_folder_is_refused(gateway: Any) -> None:
+    second = gateway.command("run", "--state-dir", str(gateway.state_dir), check=False)
+    assert second.returncode != 0
+    assert str(gateway.process.pid) in second.stderr + second.stdout
+    assert answers(gateway)
