@@ -16,6 +16,7 @@ cdef extern from "mt5gate_msgpack.h" nogil:
     enum:
         MT5GATE_MAX_DEPTH
         MT5GATE_MAX_FIELDS
+        MT5GATE_HEAD_BYTES  # the longest head of a value, and the longest number
         # Faults.
         MT5GATE_TRUNCATED
         MT5GATE_RESERVED
@@ -44,12 +45,19 @@ cdef extern from "mt5gate_msgpack.h" nogil:
         const uint8_t *at, const uint8_t *end, const uint8_t *fields[MT5GATE_MAX_FIELDS], int *fault
     ) noexcept
     mt5gate_value mt5gate_read(const uint8_t *at) noexcept
-    uint64_t mt5gate_double_bits(double value) noexcept
     double mt5gate_bits_double(uint64_t bits) noexcept
     void mt5gate_copy(uint8_t *to, const void *source, size_t size) noexcept
-    void mt5gate_store16(uint8_t *at, unsigned int value) noexcept
-    void mt5gate_store32(uint8_t *at, unsigned int value) noexcept
-    void mt5gate_store64(uint8_t *at, uint64_t value) noexcept
+    uint8_t *mt5gate_put_unsigned(uint8_t *at, uint64_t number) noexcept
+    uint8_t *mt5gate_put_signed(uint8_t *at, int64_t number) noexcept
+    uint8_t *mt5gate_put_double(uint8_t *at, double number) noexcept
+    uint8_t *mt5gate_put_string_head(uint8_t *at, size_t size) noexcept
+    uint8_t *mt5gate_put_binary_head(uint8_t *at, size_t size) noexcept
+    uint8_t *mt5gate_put_array_head(uint8_t *at, size_t size) noexcept
+    uint8_t *mt5gate_put_map_head(uint8_t *at, size_t size) noexcept
+
+# The same, given Python's values; takes the GIL for granted.
+cdef extern from "mt5gate_plain.h":
+    uint8_t *mt5gate_put_plain(uint8_t *at, const uint8_t *end, object value) noexcept
 
 
 # --- errors: this package's own until the gateway registers its classes ------------------------------------------------
@@ -93,12 +101,12 @@ ctypedef struct Writer:
 
 cdef enum:
     STACK_BYTES = 1024  # holds every message but bulk results, and stays small beside a thread's stack
-    HEAD_BYTES = 9      # the longest head of a value, and the longest number
 
 cdef int grow(Writer *writer, size_t more) except -1
 
 # Write any plain value; raises the local error for what can't travel. `depth`: containers it may still nest.
-cdef int write_value(Writer *writer, object value, int depth) except -1
+# `write_value` below takes the commonest values itself and leaves the others to `write_other`.
+cdef int write_other(Writer *writer, object value, int depth) except -1
 
 
 cdef inline void start(Writer *writer, uint8_t *stack, size_t size) noexcept nogil:
@@ -123,6 +131,14 @@ cdef inline int reserve(Writer *writer, size_t more) except -1:
     return 0
 
 
+cdef inline int write_value(Writer *writer, object value, int depth) except -1:
+    cdef uint8_t *at = mt5gate_put_plain(writer.data + writer.used, writer.data + writer.capacity, value)
+    if at == NULL:
+        return write_other(writer, value, depth)
+    writer.used = <size_t> (at - writer.data)
+    return 0
+
+
 cdef inline void put_byte(Writer *writer, int byte) noexcept nogil:
     writer.data[writer.used] = <uint8_t> byte
     writer.used += 1
@@ -133,107 +149,34 @@ cdef inline void put_raw(Writer *writer, const void *data, size_t size) noexcept
     writer.used += size
 
 
+cdef inline void advance(Writer *writer, uint8_t *at) noexcept nogil:
+    writer.used = <size_t> (at - writer.data)
+
+
 cdef inline void put_unsigned(Writer *writer, uint64_t number) noexcept nogil:
-    cdef uint8_t *at = writer.data + writer.used
-    if number < 0x80:
-        at[0] = <uint8_t> number
-        writer.used += 1
-    elif number < 0x100:
-        at[0] = 0xcc
-        at[1] = <uint8_t> number
-        writer.used += 2
-    elif number < 0x10000:
-        at[0] = 0xcd
-        mt5gate_store16(at + 1, <unsigned int> number)
-        writer.used += 3
-    elif number < 0x100000000ULL:
-        at[0] = 0xce
-        mt5gate_store32(at + 1, <unsigned int> number)
-        writer.used += 5
-    else:
-        at[0] = 0xcf
-        mt5gate_store64(at + 1, number)
-        writer.used += 9
+    advance(writer, mt5gate_put_unsigned(writer.data + writer.used, number))
 
 
 cdef inline void put_signed(Writer *writer, int64_t number) noexcept nogil:
-    cdef uint8_t *at = writer.data + writer.used
-    if number >= 0:
-        put_unsigned(writer, <uint64_t> number)
-    elif number >= -0x20:
-        at[0] = <uint8_t> number
-        writer.used += 1
-    elif number >= -0x80:
-        at[0] = 0xd0
-        at[1] = <uint8_t> number
-        writer.used += 2
-    elif number >= -0x8000:
-        at[0] = 0xd1
-        mt5gate_store16(at + 1, <unsigned int> number)
-        writer.used += 3
-    elif number >= -0x80000000LL:
-        at[0] = 0xd2
-        mt5gate_store32(at + 1, <unsigned int> number)
-        writer.used += 5
-    else:
-        at[0] = 0xd3
-        mt5gate_store64(at + 1, <uint64_t> number)
-        writer.used += 9
+    advance(writer, mt5gate_put_signed(writer.data + writer.used, number))
 
 
 cdef inline void put_double(Writer *writer, double number) noexcept nogil:
-    cdef uint8_t *at = writer.data + writer.used
-    at[0] = 0xcb
-    mt5gate_store64(at + 1, mt5gate_double_bits(number))
-    writer.used += 9
+    advance(writer, mt5gate_put_double(writer.data + writer.used, number))
 
 
 # The heads of what has a length; `size` is below 2**32, which whoever calls has checked.
 cdef inline void put_string_head(Writer *writer, size_t size) noexcept nogil:
-    cdef uint8_t *at = writer.data + writer.used
-    if size < 0x20:
-        at[0] = 0xa0 | <uint8_t> size
-        writer.used += 1
-    elif size < 0x100:
-        at[0] = 0xd9
-        at[1] = <uint8_t> size
-        writer.used += 2
-    else:
-        put_wide_head(writer, size, 0xda)
+    advance(writer, mt5gate_put_string_head(writer.data + writer.used, size))
 
 
 cdef inline void put_binary_head(Writer *writer, size_t size) noexcept nogil:
-    cdef uint8_t *at = writer.data + writer.used
-    if size < 0x100:
-        at[0] = 0xc4
-        at[1] = <uint8_t> size
-        writer.used += 2
-    else:
-        put_wide_head(writer, size, 0xc5)
+    advance(writer, mt5gate_put_binary_head(writer.data + writer.used, size))
 
 
 cdef inline void put_array_head(Writer *writer, size_t size) noexcept nogil:
-    if size < 0x10:
-        put_byte(writer, 0x90 | <int> size)
-    else:
-        put_wide_head(writer, size, 0xdc)
+    advance(writer, mt5gate_put_array_head(writer.data + writer.used, size))
 
 
 cdef inline void put_map_head(Writer *writer, size_t size) noexcept nogil:
-    if size < 0x10:
-        put_byte(writer, 0x80 | <int> size)
-    else:
-        put_wide_head(writer, size, 0xde)
-
-
-# `head` says 16 bits, the head behind it 32 bits: so it is with strings, binaries, arrays and maps alike.
-cdef inline void put_wide_head(Writer *writer, size_t size, int head) noexcept nogil:
-    cdef uint8_t *at = writer.data + writer.used
-    if size < 0x10000:
-        at[0] = <uint8_t> head
-        mt5gate_store16(at + 1, <unsigned int> size)
-        writer.used += 3
-    else:
-        at[0] = <uint8_t> (head + 1)
-        mt5gate_store32(at + 1, <unsigned int> size)
-        writer.used += 5
+    advance(writer, mt5gate_put_map_head(writer.data + writer.used, size))

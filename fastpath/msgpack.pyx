@@ -9,49 +9,19 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next, PyDict_SetItem, PyDict_Size
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_FromDouble
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_New, PyList_SET_ITEM
+from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_DecodeUTF8
 from libc.stdlib cimport malloc, realloc
 from libc.string cimport memcmp, memcpy
-
-cdef extern from *:
-    """
-    /* An ASCII string's characters, without a call; NULL for any other string. */
-    static CYTHON_INLINE const char *mt5gate_ascii(PyObject *text, Py_ssize_t *size)
-    {
-        if (!PyUnicode_IS_COMPACT_ASCII(text))
-            return NULL;
-        *size = PyUnicode_GET_LENGTH(text);
-        return (const char *)PyUnicode_1BYTE_DATA(text);
-    }
-
-    /* A small integer's value, without a call; 0 for one that isn't small (above 2**30 or so). */
-    static CYTHON_INLINE int mt5gate_small_integer(PyObject *number, int64_t *value)
-    {
-    #if PY_VERSION_HEX >= 0x030C0000
-        if (!PyUnstable_Long_IsCompact((PyLongObject *)number))
-            return 0;
-        *value = PyUnstable_Long_CompactValue((PyLongObject *)number);
-        return 1;
-    #else
-        Py_ssize_t digits = Py_SIZE(number);
-
-        if (digits < -1 || digits > 1)
-            return 0;
-        *value = digits * (int64_t)((PyLongObject *)number)->ob_digit[0];
-        return 1;
-    #endif
-    }
-    """
-    const char *mt5gate_ascii(object text, Py_ssize_t *size) noexcept
-    int mt5gate_small_integer(object number, int64_t *value) noexcept
 
 cdef extern from "Python.h":
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
+    # For lists and tuples, which is all they are given here; the item is borrowed.
+    Py_ssize_t PySequence_Fast_GET_SIZE(object sequence) noexcept
+    PyObject *PySequence_Fast_GET_ITEM(object sequence, Py_ssize_t index) noexcept
     unsigned long long PyLong_AsUnsignedLongLong(object number) except? 0xFFFFFFFFFFFFFFFFULL
 
 __all__ = ("DecodeError", "EncodeError", "is_well_formed", "pack", "set_errors", "unpack")
@@ -264,9 +234,10 @@ cdef inline int _check_size(Py_ssize_t size, object value) except -1:
     return 0
 
 
-cdef int _write_large_integer(Writer *writer, object value) except -1:
+cdef int _write_integer(Writer *writer, object value) except -1:
     cdef int overflow = 0
     cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    reserve(writer, MT5GATE_HEAD_BYTES)
     if overflow == 0:
         put_signed(writer, number)
         return 0
@@ -279,21 +250,6 @@ cdef int _write_large_integer(Writer *writer, object value) except -1:
     return raise_local("can't be sent: integer: expected 64 bits at most, got more")
 
 
-cdef inline int _write_integer(Writer *writer, object value) except -1:
-    cdef int64_t number = 0
-    reserve(writer, HEAD_BYTES)
-    if not mt5gate_small_integer(value, &number):
-        return _write_large_integer(writer, value)
-    put_signed(writer, number)
-    return 0
-
-
-cdef inline int _write_double(Writer *writer, object value) except -1:
-    reserve(writer, HEAD_BYTES)
-    put_double(writer, PyFloat_AS_DOUBLE(value))
-    return 0
-
-
 cdef const char *_utf8(object value, Py_ssize_t *size) except NULL:
     try:
         return PyUnicode_AsUTF8AndSize(value, size)
@@ -301,13 +257,11 @@ cdef const char *_utf8(object value, Py_ssize_t *size) except NULL:
         raise_local(f"can't be sent: string: {error}")
 
 
-cdef inline int _write_text(Writer *writer, object value) except -1:
+cdef int _write_text(Writer *writer, object value) except -1:
     cdef Py_ssize_t size = 0
-    cdef const char *text = mt5gate_ascii(value, &size)
-    if text == NULL:
-        text = _utf8(value, &size)
+    cdef const char *text = _utf8(value, &size)
     _check_size(size, value)
-    reserve(writer, HEAD_BYTES + <size_t> size)
+    reserve(writer, MT5GATE_HEAD_BYTES + <size_t> size)
     put_string_head(writer, <size_t> size)
     put_raw(writer, text, <size_t> size)
     return 0
@@ -315,7 +269,7 @@ cdef inline int _write_text(Writer *writer, object value) except -1:
 
 cdef int _write_binary(Writer *writer, object value, const char *data, Py_ssize_t size) except -1:
     _check_size(size, value)
-    reserve(writer, HEAD_BYTES + <size_t> size)
+    reserve(writer, MT5GATE_HEAD_BYTES + <size_t> size)
     put_binary_head(writer, <size_t> size)
     put_raw(writer, data, <size_t> size)
     return 0
@@ -336,7 +290,7 @@ cdef int _write_view(Writer *writer, object value) except -1:
 cdef inline int _write_key(Writer *writer, object key) except -1:
     if not isinstance(key, str):
         return raise_local(f"can't be sent: map key: expected a string, got {type(key).__name__}")
-    return _write_text(writer, key)
+    return write_value(writer, key, 0)
 
 
 cdef int _write_map(Writer *writer, dict value, int depth) except -1:
@@ -345,13 +299,33 @@ cdef int _write_map(Writer *writer, dict value, int depth) except -1:
     cdef Py_ssize_t count = 0
     cdef PyObject *key
     cdef PyObject *item
+    cdef uint8_t *at
+    cdef uint8_t *behind
+    cdef const uint8_t *end
     _check_size(size, value)
-    reserve(writer, HEAD_BYTES)
+    reserve(writer, MT5GATE_HEAD_BYTES)
     put_map_head(writer, <size_t> size)
+    at = writer.data + writer.used
+    end = writer.data + writer.capacity
     while PyDict_Next(value, &position, &key, &item):
-        _write_key(writer, <object> key)
-        _write_any(writer, <object> item, depth - 1)
+        behind = mt5gate_put_plain(at, end, <object> key) if PyUnicode_CheckExact(<object> key) else NULL
+        if behind != NULL:
+            at = behind
+            behind = mt5gate_put_plain(at, end, <object> item)
+            if behind == NULL:
+                advance(writer, at)
+                write_other(writer, <object> item, depth - 1)
+                behind = writer.data + writer.used
+                end = writer.data + writer.capacity
+        else:
+            advance(writer, at)
+            _write_key(writer, <object> key)
+            write_value(writer, <object> item, depth - 1)
+            behind = writer.data + writer.used
+            end = writer.data + writer.capacity
+        at = behind
         count += 1
+    advance(writer, at)
     if count != size or PyDict_Size(value) != size:
         return raise_local("can't be sent: a map changed while it was written")
     return 0
@@ -360,53 +334,32 @@ cdef int _write_map(Writer *writer, dict value, int depth) except -1:
 cdef int _write_other_map(Writer *writer, object value, int depth) except -1:
     cdef list pairs = list(value.items())  # a subclass's own order
     _check_size(len(pairs), value)
-    reserve(writer, HEAD_BYTES)
+    reserve(writer, MT5GATE_HEAD_BYTES)
     put_map_head(writer, <size_t> len(pairs))
     for key, item in pairs:
         _write_key(writer, key)
-        _write_any(writer, item, depth - 1)
+        write_value(writer, item, depth - 1)
     return 0
 
 
-cdef int _write_list(Writer *writer, list value, int depth) except -1:
-    cdef Py_ssize_t index, size = PyList_GET_SIZE(value)
+cdef int _write_array(Writer *writer, object value, int depth) except -1:
+    cdef Py_ssize_t index, size = PySequence_Fast_GET_SIZE(value)
     _check_size(size, value)
-    reserve(writer, HEAD_BYTES)
+    reserve(writer, MT5GATE_HEAD_BYTES)
     put_array_head(writer, <size_t> size)
     for index in range(size):
-        if index >= PyList_GET_SIZE(value):
+        if index >= PySequence_Fast_GET_SIZE(value):
             return raise_local("can't be sent: an array changed while it was written")
-        _write_any(writer, <object> PyList_GET_ITEM(value, index), depth - 1)
+        write_value(writer, <object> PySequence_Fast_GET_ITEM(value, index), depth - 1)
     return 0
 
 
-cdef int _write_tuple(Writer *writer, tuple value, int depth) except -1:
-    cdef Py_ssize_t index, size = PyTuple_GET_SIZE(value)
-    _check_size(size, value)
-    reserve(writer, HEAD_BYTES)
-    put_array_head(writer, <size_t> size)
-    for index in range(size):
-        _write_any(writer, <object> PyTuple_GET_ITEM(value, index), depth - 1)
-    return 0
-
-
-cdef inline int _write_any(Writer *writer, object value, int depth) except -1:
-    """The exact types that make up most of every message, in line; for these no Python code runs."""
-    if type(value) is str:
-        return _write_text(writer, value)
-    if type(value) is float:
-        return _write_double(writer, value)
-    if type(value) is int:
-        return _write_integer(writer, value)
-    return _write_other(writer, value, depth)
-
-
-cdef int _write_other(Writer *writer, object value, int depth) except -1:
+cdef int write_other(Writer *writer, object value, int depth) except -1:
     # A subclass's `items` may run any code, which may change what is being written: the value stays alive at least,
     # and its container notices by its size.
     cdef object owned = value
     if owned is None or owned is True or owned is False:
-        reserve(writer, HEAD_BYTES)
+        reserve(writer, MT5GATE_HEAD_BYTES)
         put_byte(writer, 0xc0 if owned is None else 0xc3 if owned is True else 0xc2)
         return 0
     if isinstance(owned, (dict, list, tuple)):
@@ -414,17 +367,17 @@ cdef int _write_other(Writer *writer, object value, int depth) except -1:
             return raise_local(f"can't be sent: more than {MT5GATE_MAX_DEPTH} containers deep")
         if type(owned) is dict:
             return _write_map(writer, <dict> owned, depth)
-        if isinstance(owned, list):
-            return _write_list(writer, <list> owned, depth)
-        if isinstance(owned, tuple):
-            return _write_tuple(writer, <tuple> owned, depth)
-        return _write_other_map(writer, owned, depth)
+        if isinstance(owned, dict):
+            return _write_other_map(writer, owned, depth)
+        return _write_array(writer, owned, depth)
     if isinstance(owned, bytes):
         return _write_binary(writer, owned, PyBytes_AS_STRING(owned), PyBytes_GET_SIZE(owned))
     if isinstance(owned, int):
         return _write_integer(writer, owned)
     if isinstance(owned, float):
-        return _write_double(writer, owned)
+        reserve(writer, MT5GATE_HEAD_BYTES)
+        put_double(writer, PyFloat_AS_DOUBLE(owned))
+        return 0
     if isinstance(owned, str):
         return _write_text(writer, owned)
     if isinstance(owned, bytearray):
@@ -432,10 +385,6 @@ cdef int _write_other(Writer *writer, object value, int depth) except -1:
     if isinstance(owned, memoryview):
         return _write_view(writer, owned)
     return raise_local(f"can't be sent: a value of type {type(owned).__name__}")
-
-
-cdef int write_value(Writer *writer, object value, int depth) except -1:
-    return _write_any(writer, value, depth)
 
 
 def pack(value):

@@ -1,4 +1,4 @@
-/* The msgpack core: proves that bytes are one well-formed value, and reads heads out of bytes so proven.
+/* The msgpack core: proves that bytes are one well-formed value, reads heads out of bytes so proven, and writes heads.
  *
  * It is plain C and knows nothing of Python, so that a fuzzer or a sanitizer can run it alone (tests/fuzz). Its laws:
  *
@@ -80,6 +80,22 @@ static inline void mt5gate_store64(uint8_t *at, uint64_t value)
     mt5gate_store32(at + 4, (uint32_t)value);
 }
 
+static inline uint64_t mt5gate_double_bits(double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, 8);
+    return bits;
+}
+
+static inline double mt5gate_bits_double(uint64_t bits)
+{
+    double value;
+
+    memcpy(&value, &bits, 8);
+    return value;
+}
+
 /* memcpy for what is mostly short: names and keys, for which a call costs more than the copy. */
 static inline void mt5gate_copy(uint8_t *to, const void *from, size_t size)
 {
@@ -143,23 +159,36 @@ static inline size_t mt5gate_utf8_character(const uint8_t *at, size_t left)
     return length;
 }
 
+/* Whether one of `size` bytes, at most 8, is other than ASCII; what is shorter than a word is read in two parts that
+ * overlap. */
+static inline int mt5gate_is_not_ascii(const uint8_t *at, size_t size)
+{
+    if (size == 8) {
+        uint64_t word;
+
+        memcpy(&word, at, 8);
+        return (word & UINT64_C(0x8080808080808080)) != 0;
+    }
+    if (size >= 4) {
+        uint32_t first, last;
+
+        memcpy(&first, at, 4);
+        memcpy(&last, at + size - 4, 4);
+        return ((first | last) & UINT32_C(0x80808080)) != 0;
+    }
+    return size && ((at[0] | at[size >> 1] | at[size - 1]) & 0x80);
+}
+
 static inline int mt5gate_utf8_is_valid(const uint8_t *at, size_t left)
 {
     while (left) {
-        uint64_t word;
-        size_t length;
+        size_t length = left < 8 ? left : 8; /* names and comments are mostly ASCII */
 
-        if (left >= 8) { /* eight ASCII bytes at once: names and comments are mostly that */
-            memcpy(&word, at, 8);
-            if (!(word & UINT64_C(0x8080808080808080))) {
-                at += 8;
-                left -= 8;
-                continue;
-            }
+        if (mt5gate_is_not_ascii(at, length)) {
+            length = *at < 0x80 ? 1 : mt5gate_utf8_character(at, left);
+            if (!length)
+                return 0;
         }
-        length = *at < 0x80 ? 1 : mt5gate_utf8_character(at, left);
-        if (!length)
-            return 0;
         at += length;
         left -= length;
     }
@@ -168,148 +197,126 @@ static inline int mt5gate_utf8_is_valid(const uint8_t *at, size_t left)
 
 /* --- validation ------------------------------------------------------------------------------------------------ */
 
+/* What follows each head from 0xc0 to 0xdf: so many bytes, which are the value itself, or the length of what follows
+ * them, or the number of items. */
+enum {
+    MT5GATE_FOLLOWS = 0x0f,
+    MT5GATE_HAS_LENGTH = 0x10,
+    MT5GATE_HAS_ITEMS = 0x20,
+    MT5GATE_IS_TEXT = 0x40,
+    MT5GATE_IS_MAP = 0x80,
+    MT5GATE_REFUSED = MT5GATE_HAS_LENGTH | MT5GATE_HAS_ITEMS
+};
+
+static const uint8_t mt5gate_shapes[32] = {
+    0, MT5GATE_REFUSED, 0, 0,                                              /* c0: nil, never used, false, true */
+    MT5GATE_HAS_LENGTH | 1, MT5GATE_HAS_LENGTH | 2, MT5GATE_HAS_LENGTH | 4, /* c4: binaries */
+    MT5GATE_REFUSED, MT5GATE_REFUSED, MT5GATE_REFUSED,                     /* c7: extensions */
+    4, 8,                                                                  /* ca: floats */
+    1, 2, 4, 8,                                                            /* cc: unsigned integers */
+    1, 2, 4, 8,                                                            /* d0: signed integers */
+    MT5GATE_REFUSED, MT5GATE_REFUSED, MT5GATE_REFUSED, MT5GATE_REFUSED, MT5GATE_REFUSED, /* d4: extensions */
+    MT5GATE_IS_TEXT | MT5GATE_HAS_LENGTH | 1,                              /* d9: strings */
+    MT5GATE_IS_TEXT | MT5GATE_HAS_LENGTH | 2, MT5GATE_IS_TEXT | MT5GATE_HAS_LENGTH | 4,
+    MT5GATE_HAS_ITEMS | 2, MT5GATE_HAS_ITEMS | 4,                          /* dc: arrays */
+    MT5GATE_IS_MAP | MT5GATE_HAS_ITEMS | 2, MT5GATE_IS_MAP | MT5GATE_HAS_ITEMS | 4, /* de: maps */
+};
+
 /* The place behind the value that begins at `at`, or NULL with the reason in `fault`.
  *
- * `depth` is how many containers may be nested, at most MT5GATE_MAX_DEPTH. Iterative: the open containers stand in
- * `left`, each as the number of items still to come. A map counts keys and values as items, so that an even number
- * left means that a key is next. */
+ * `depth` is how many containers may be nested, at most MT5GATE_MAX_DEPTH. Iterative: `left` is the number of items
+ * still to come in the innermost open container, those of the others stand in `outer`. A map counts keys and values as
+ * items, so that an even number left means that a key is next. */
 static inline const uint8_t *
 mt5gate_skip(const uint8_t *at, const uint8_t *end, unsigned depth, int *fault)
 {
-    uint64_t left[MT5GATE_MAX_DEPTH];
-    uint8_t is_map[MT5GATE_MAX_DEPTH];
+    uint64_t outer[MT5GATE_MAX_DEPTH], left = 1;
+    uint8_t outer_is_map[MT5GATE_MAX_DEPTH], in_map = 0;
     unsigned level = 0;
 
     assert(at <= end && depth <= MT5GATE_MAX_DEPTH);
     for (;;) {
-        size_t rest, length = 0; /* bytes behind the head */
+        size_t length = 0; /* bytes behind the head */
         uint64_t items = 0;
-        int opens = 0, text = 0, map = 0;
+        unsigned shape = 0;
         uint8_t head;
 
         if (at == end)
             goto truncated;
         head = *at++;
-        rest = (size_t)(end - at);
         if (head <= 0x7f || head >= 0xe0) {
             /* an integer in the head itself */
-        } else if (head <= 0x8f) {
-            opens = map = 1;
-            items = (uint64_t)(head & 0x0f);
-        } else if (head <= 0x9f) {
-            opens = 1;
-            items = (uint64_t)(head & 0x0f);
-        } else if (head <= 0xbf) {
-            text = 1;
+        } else if (head >= 0xc0) {
+            unsigned follows;
+
+            shape = mt5gate_shapes[head - 0xc0];
+            follows = shape & MT5GATE_FOLLOWS;
+            if ((size_t)(end - at) < follows)
+                goto truncated;
+            if (shape & (MT5GATE_HAS_LENGTH | MT5GATE_HAS_ITEMS)) {
+                uint64_t number = 0;
+
+                if (follows == 1)
+                    number = at[0];
+                else if (follows == 2)
+                    number = mt5gate_load16(at);
+                else if (follows == 4)
+                    number = mt5gate_load32(at);
+
+                if ((shape & MT5GATE_REFUSED) == MT5GATE_REFUSED) {
+                    *fault = head == 0xc1 ? MT5GATE_RESERVED : MT5GATE_EXTENSION;
+                    return NULL;
+                }
+                if (shape & MT5GATE_HAS_LENGTH)
+                    length = (size_t)number;
+                else
+                    items = number;
+            }
+            at += follows;
+        } else if (head >= 0xa0) {
+            shape = MT5GATE_IS_TEXT;
             length = head & 0x1f;
         } else {
-            switch (head) {
-            case 0xc0: /* nil */
-            case 0xc2: /* false */
-            case 0xc3: /* true */
-                break;
-            case 0xc1:
-                *fault = MT5GATE_RESERVED;
-                return NULL;
-            case 0xcc: /* integers of 8 bits */
-            case 0xd0:
-                length = 1;
-                break;
-            case 0xcd: /* integers of 16 bits */
-            case 0xd1:
-                length = 2;
-                break;
-            case 0xca: /* float of 32 bits */
-            case 0xce: /* integers of 32 bits */
-            case 0xd2:
-                length = 4;
-                break;
-            case 0xcb: /* float of 64 bits */
-            case 0xcf: /* integers of 64 bits */
-            case 0xd3:
-                length = 8;
-                break;
-            case 0xd9: /* strings */
-            case 0xc4: /* binaries */
-                if (rest < 1)
-                    goto truncated;
-                text = head == 0xd9;
-                length = at[0];
-                at += 1;
-                break;
-            case 0xda:
-            case 0xc5:
-                if (rest < 2)
-                    goto truncated;
-                text = head == 0xda;
-                length = mt5gate_load16(at);
-                at += 2;
-                break;
-            case 0xdb:
-            case 0xc6:
-                if (rest < 4)
-                    goto truncated;
-                text = head == 0xdb;
-                length = mt5gate_load32(at);
-                at += 4;
-                break;
-            case 0xdc: /* arrays and maps */
-            case 0xde:
-                if (rest < 2)
-                    goto truncated;
-                opens = 1;
-                map = head == 0xde;
-                items = mt5gate_load16(at);
-                at += 2;
-                break;
-            case 0xdd:
-            case 0xdf:
-                if (rest < 4)
-                    goto truncated;
-                opens = 1;
-                map = head == 0xdf;
-                items = mt5gate_load32(at);
-                at += 4;
-                break;
-            default: /* 0xc7 to 0xc9, 0xd4 to 0xd8 */
-                *fault = MT5GATE_EXTENSION;
-                return NULL;
-            }
+            shape = head <= 0x8f ? MT5GATE_HAS_ITEMS | MT5GATE_IS_MAP : MT5GATE_HAS_ITEMS;
+            items = head & 0x0f;
         }
-        if (level && is_map[level - 1] && !(left[level - 1] & 1) && !text) {
+        if (in_map && !(left & 1) && !(shape & MT5GATE_IS_TEXT)) {
             *fault = MT5GATE_KEY;
             return NULL;
         }
         if (length) {
             if (length > (size_t)(end - at))
                 goto truncated;
-            if (text && !mt5gate_utf8_is_valid(at, length)) {
+            if ((shape & MT5GATE_IS_TEXT) && !mt5gate_utf8_is_valid(at, length)) {
                 *fault = MT5GATE_UTF8;
                 return NULL;
             }
             at += length;
-        } else if (opens) {
+        } else if (shape & MT5GATE_HAS_ITEMS) {
             if (level == depth) {
                 *fault = MT5GATE_DEPTH;
                 return NULL;
             }
-            items <<= map;
+            if (shape & MT5GATE_IS_MAP)
+                items <<= 1;
             if (items > (uint64_t)(end - at)) /* an item has at least one byte */
                 goto truncated;
             if (items) {
-                left[level] = items;
-                is_map[level] = (uint8_t)map;
+                outer[level] = left;
+                outer_is_map[level] = in_map;
                 level++;
+                left = items;
+                in_map = (shape & MT5GATE_IS_MAP) != 0;
                 continue;
             }
         }
-        while (level) { /* the value is complete, and with it each container whose last item it was */
-            if (--left[level - 1])
-                break;
+        while (--left == 0) { /* the value is complete, and with it each container whose last item it was */
+            if (!level)
+                return at;
             level--;
+            left = outer[level];
+            in_map = outer_is_map[level];
         }
-        if (!level)
-            return at;
     }
 truncated:
     *fault = MT5GATE_TRUNCATED;
@@ -329,22 +336,6 @@ typedef struct {
     uint64_t number;
     int kind;
 } mt5gate_value;
-
-static inline uint64_t mt5gate_double_bits(double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, 8);
-    return bits;
-}
-
-static inline double mt5gate_bits_double(uint64_t bits)
-{
-    double value;
-
-    memcpy(&value, &bits, 8);
-    return value;
-}
 
 static inline mt5gate_value mt5gate_signed(const uint8_t *body, int64_t number)
 {
@@ -462,6 +453,138 @@ mt5gate_fields(const uint8_t *at, const uint8_t *end, const uint8_t *fields[MT5G
             return -1;
     }
     return at < end ? -2 : (int64_t)array.number;
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------- */
+
+enum { MT5GATE_HEAD_BYTES = 9 }; /* the longest head of a value, and the longest number */
+
+/* Each of these writes at most MT5GATE_HEAD_BYTES, for which its caller has made room, in the shortest encoding, and
+ * returns the place behind them. */
+
+static inline uint8_t *mt5gate_put_unsigned(uint8_t *at, uint64_t number)
+{
+    if (number < 0x80) {
+        at[0] = (uint8_t)number;
+        return at + 1;
+    }
+    if (number < 0x100) {
+        at[0] = 0xcc;
+        at[1] = (uint8_t)number;
+        return at + 2;
+    }
+    if (number < 0x10000) {
+        at[0] = 0xcd;
+        mt5gate_store16(at + 1, (uint32_t)number);
+        return at + 3;
+    }
+    if (number < UINT64_C(0x100000000)) {
+        at[0] = 0xce;
+        mt5gate_store32(at + 1, (uint32_t)number);
+        return at + 5;
+    }
+    at[0] = 0xcf;
+    mt5gate_store64(at + 1, number);
+    return at + 9;
+}
+
+/* The number -magnitude; `magnitude` is from 1 to 2**63. */
+static inline uint8_t *mt5gate_put_negative(uint8_t *at, uint64_t magnitude)
+{
+    uint64_t number = (uint64_t)0 - magnitude;
+
+    if (magnitude <= 0x20) {
+        at[0] = (uint8_t)number;
+        return at + 1;
+    }
+    if (magnitude <= 0x80) {
+        at[0] = 0xd0;
+        at[1] = (uint8_t)number;
+        return at + 2;
+    }
+    if (magnitude <= 0x8000) {
+        at[0] = 0xd1;
+        mt5gate_store16(at + 1, (uint32_t)number);
+        return at + 3;
+    }
+    if (magnitude <= UINT64_C(0x80000000)) {
+        at[0] = 0xd2;
+        mt5gate_store32(at + 1, (uint32_t)number);
+        return at + 5;
+    }
+    at[0] = 0xd3;
+    mt5gate_store64(at + 1, number);
+    return at + 9;
+}
+
+static inline uint8_t *mt5gate_put_signed(uint8_t *at, int64_t number)
+{
+    return number < 0 ? mt5gate_put_negative(at, (uint64_t)0 - (uint64_t)number)
+                      : mt5gate_put_unsigned(at, (uint64_t)number);
+}
+
+static inline uint8_t *mt5gate_put_double(uint8_t *at, double number)
+{
+    at[0] = 0xcb;
+    mt5gate_store64(at + 1, mt5gate_double_bits(number));
+    return at + 9;
+}
+
+/* The heads of what has a length, which is below 2**32. `head` says 16 bits, the head behind it 32 bits: so it is with
+ * strings, binaries, arrays and maps alike. */
+static inline uint8_t *mt5gate_put_wide_head(uint8_t *at, size_t size, uint8_t head)
+{
+    if (size < 0x10000) {
+        at[0] = head;
+        mt5gate_store16(at + 1, (uint32_t)size);
+        return at + 3;
+    }
+    assert(size <= 0xffffffff);
+    at[0] = (uint8_t)(head + 1);
+    mt5gate_store32(at + 1, (uint32_t)size);
+    return at + 5;
+}
+
+static inline uint8_t *mt5gate_put_string_head(uint8_t *at, size_t size)
+{
+    if (size < 0x20) {
+        at[0] = (uint8_t)(0xa0 | size);
+        return at + 1;
+    }
+    if (size < 0x100) {
+        at[0] = 0xd9;
+        at[1] = (uint8_t)size;
+        return at + 2;
+    }
+    return mt5gate_put_wide_head(at, size, 0xda);
+}
+
+static inline uint8_t *mt5gate_put_binary_head(uint8_t *at, size_t size)
+{
+    if (size < 0x100) {
+        at[0] = 0xc4;
+        at[1] = (uint8_t)size;
+        return at + 2;
+    }
+    return mt5gate_put_wide_head(at, size, 0xc5);
+}
+
+static inline uint8_t *mt5gate_put_array_head(uint8_t *at, size_t size)
+{
+    if (size < 0x10) {
+        at[0] = (uint8_t)(0x90 | size);
+        return at + 1;
+    }
+    return mt5gate_put_wide_head(at, size, 0xdc);
+}
+
+static inline uint8_t *mt5gate_put_map_head(uint8_t *at, size_t size)
+{
+    if (size < 0x10) {
+        at[0] = (uint8_t)(0x80 | size);
+        return at + 1;
+    }
+    return mt5gate_put_wide_head(at, size, 0xde);
 }
 
 #endif

@@ -11,9 +11,7 @@
 
 #include "mt5gate_msgpack.h"
 
-enum { MT5GATE_HEAD_BYTES = 9 }; /* the longest head of a value, and the longest number */
-
-/* An exact int's value as sign and magnitude; 0 if it takes more than 64 bits or can't be had without a call. */
+/* An int's sign and magnitude; 0 if that takes more than 64 bits or can't be had without a call. */
 static inline int mt5gate_integer(PyObject *number, int *is_negative, uint64_t *magnitude)
 {
 #if PY_VERSION_HEX >= 0x030C0000
@@ -28,6 +26,7 @@ static inline int mt5gate_integer(PyObject *number, int *is_negative, uint64_t *
 #else
     const digit *digits = ((PyLongObject *)number)->ob_digit;
     Py_ssize_t count = Py_SIZE(number);
+    uint64_t high;
 
     *is_negative = count < 0;
     switch (count < 0 ? -count : count) {
@@ -38,13 +37,13 @@ static inline int mt5gate_integer(PyObject *number, int *is_negative, uint64_t *
         *magnitude = digits[0];
         return 1;
     case 2:
-        *magnitude = (uint64_t)digits[0] | (uint64_t)digits[1] << PyLong_SHIFT;
+        *magnitude = (uint64_t)digits[0] | ((uint64_t)digits[1] << PyLong_SHIFT);
         return 1;
     case 3:
-        if ((uint64_t)digits[2] >> (64 - 2 * PyLong_SHIFT)) /* with digits of 15 bits there is always room */
+        high = digits[2];
+        if (high >> (64 - 2 * PyLong_SHIFT))
             return 0;
-        *magnitude = (uint64_t)digits[0] | (uint64_t)digits[1] << PyLong_SHIFT | (uint64_t)digits[2]
-                                                                                     << (2 * PyLong_SHIFT);
+        *magnitude = (uint64_t)digits[0] | ((uint64_t)digits[1] << PyLong_SHIFT) | (high << (2 * PyLong_SHIFT));
         return 1;
     default:
         return 0;
@@ -52,57 +51,37 @@ static inline int mt5gate_integer(PyObject *number, int *is_negative, uint64_t *
 #endif
 }
 
-static inline uint8_t *mt5gate_put_unsigned(uint8_t *at, uint64_t number)
+static inline uint8_t *mt5gate_put_plain(uint8_t *at, const uint8_t *end, PyObject *value)
 {
-    if (number < 0x80) {
-        at[0] = (uint8_t)number;
-        return at + 1;
+    if (end - at < MT5GATE_HEAD_BYTES)
+        return NULL;
+    if (PyUnicode_CheckExact(value)) {
+        size_t size;
+
+        if (!PyUnicode_IS_COMPACT_ASCII(value))
+            return NULL;
+        size = (size_t)PyUnicode_GET_LENGTH(value);
+        if (size >= 0x100 || size + 2 > (size_t)(end - at))
+            return NULL;
+        at = mt5gate_put_string_head(at, size);
+        mt5gate_copy(at, PyUnicode_1BYTE_DATA(value), size);
+        return at + size;
     }
-    if (number < 0x100) {
-        at[0] = 0xcc;
-        at[1] = (uint8_t)number;
-        return at + 2;
+    if (PyFloat_CheckExact(value))
+        return mt5gate_put_double(at, PyFloat_AS_DOUBLE(value));
+    if (PyLong_CheckExact(value)) {
+        uint64_t magnitude;
+        int is_negative;
+
+        if (!mt5gate_integer(value, &is_negative, &magnitude))
+            return NULL;
+        if (!is_negative)
+            return mt5gate_put_unsigned(at, magnitude);
+        if (magnitude > (uint64_t)1 << 63)
+            return NULL;
+        return mt5gate_put_negative(at, magnitude);
     }
-    if (number < 0x10000) {
-        at[0] = 0xcd;
-        mt5gate_store16(at + 1, (uint32_t)number);
-        return at + 3;
-    }
-    if (number < UINT64_C(0x100000000)) {
-        at[0] = 0xce;
-        mt5gate_store32(at + 1, (uint32_t)number);
-        return at + 5;
-    }
-    at[0] = 0xcf;
-    mt5gate_store64(at + 1, number);
-    return at + 9;
+    return NULL;
 }
 
-/* The negative number -magnitude, which is at least -2**63. */
-static inline uint8_t *mt5gate_put_negative(uint8_t *at, uint64_t magnitude)
-{
-    uint64_t number = (uint64_t)0 - magnitude;
-
-    if (magnitude <= 0x20) {
-        at[0] = (uint8_t)number;
-        return at + 1;
-    }
-    if (magnitude <= 0x80) {
-        at[0] = 0xd0;
-        at[1] = (uint8_t)number;
-        return at + 2;
-    }
-    if (magnitude <= 0x8000) {
-        at[0] = 0xd1;
-        mt5gate_store16(at + 1, (uint32_t)number);
-        return at + 3;
-    }
-    if (magnitude <= UINT64_C(0x80000000)) {
-        at[0] = 0xd2;
-        mt5gate_store32(at + 1, (uint32_t)number);
-        return at + 5;
-    }
-    at[0] = 0xd3;
-    mt5gate_store64(at + 1, number);
-    return at + 9;
-}
+#endif

@@ -253,7 +253,7 @@ def load(
         raise _config_error(problems)
     config._source = str(file) if file is not None else ""
     if file is not None and readable_by_others(file):
-        _warn_of_password(file, tree.origins)
+        _warn_of_password(file, config, tree.origins)
     return config
 
 
@@ -380,9 +380,10 @@ def _completed(config: Config) -> Config:
     return config.model_copy(update=update)
 
 
-def _warn_of_password(file: Path, origins: Origins) -> None:
-    for path, origin in origins.items():
-        if path[-1] == "password" and origin.startswith(str(file)):
+def _warn_of_password(file: Path, config: Config, origins: Origins) -> None:
+    for name, account in config.accounts.items():
+        origin = origins.get(("accounts", name, "password"), "")
+        if account.password.get_secret_value() and origin.startswith(str(file)):
             _log.warning(
                 "%s holds a password and every user of this host can read it; run `chmod 600 %s`,"
                 " or give the password as MT5_PASSWORD",

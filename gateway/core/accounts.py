@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """Accounts: what the operator declared, what workers have proven, and whether orders may go.
 
 Rules: a worker is used only for the account it has proven. What an operator left open is pinned by the first proof, for

@@ -21,7 +21,7 @@ MAX_READ_ATTEMPTS: Final = 2
 def release(dispatcher: Dispatcher, worker: Worker, now_ns: int, is_dead: bool, why: str) -> None:
     """Take everything from a worker that has gone; `is_dead` says that it can't come back. O(calls in flight)."""
     for request in reversed(dispatcher.held_by(worker)):  # the oldest goes back to a queue's head last
-        plan, session = request.plan, request.session
+        session = request.session
         if request.state == State.UNKNOWN:
             continue
         if request.state == State.ABANDONED:
@@ -30,7 +30,7 @@ def release(dispatcher: Dispatcher, worker: Worker, now_ns: int, is_dead: bool, 
         elif request.sent_ns == 0:
             dispatcher.recall(request)
             dispatcher.requeue_or_drop(request)
-        elif plan is not None and plan.is_order:
+        elif request.plan.is_order:
             dispatcher.give_up(request, why)
         elif session is None or session.ended or request.attempts >= MAX_READ_ATTEMPTS or request.deadline_ns <= now_ns:
             dispatcher.give_up(request, f"worker lost: {why}")
@@ -38,15 +38,15 @@ def release(dispatcher: Dispatcher, worker: Worker, now_ns: int, is_dead: bool, 
                 dispatcher.forget(request)
         elif is_dead:
             dispatcher.take_back(request)
-            dispatcher.requeue(request)
+            dispatcher.repeat(request)
         else:
-            dispatcher.requeue(_twin(dispatcher, request, worker))
+            dispatcher.repeat(_twin(dispatcher, request, worker))
 
 
 def never_left(dispatcher: Dispatcher, request: InFlight) -> Worker | None:
-    """Put back a call of the last flush that couldn't be sent; return its worker, or None if it isn't there any more."""
+    """Put back a call of the last flush that couldn't be sent; return its worker, or None if it isn't there."""
     worker = request.worker
-    if request.state != State.SENT or worker is None or dispatcher.calls.get(request.call_id) is not request:
+    if request.state != State.SENT or dispatcher.calls.get(request.call_id) is not request:
         return None
     dispatcher.take_back(request)
     request.attempts -= 1

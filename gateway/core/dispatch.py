@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """Which call goes to which worker, when; and how each comes back, or doesn't.
 
 Rules: an order leaves at most once. What waits here can still be refused with certainty; what has left can't. A worker
@@ -132,8 +131,6 @@ class Dispatcher:
                 continue
             request: InFlight = item
             worker = request.worker
-            assert worker is not None
-            assert request.plan is not None
             if request.deadline_ns <= now_ns:
                 self.take_back(request)
                 self._expire_queued(request)
@@ -170,27 +167,24 @@ class Dispatcher:
     def take_back(self, request: InFlight) -> None:
         """Undo `_send`: the CALL never left this process, or never left it whole."""
         worker = request.worker
-        assert worker is not None
         del self.calls[request.call_id]
         worker.used -= 1
-        request.worker = None
+        request.worker = None  # type: ignore[assignment]  # it is at none
         request.sent_ns = 0
 
     def _leave_queue(self, request: InFlight) -> None:
-        session = request.session
-        assert request.lane is not None
-        assert session is not None
         request.lane.remove(request)
-        session.queued -= 1
+        session = request.session
+        if session is not None:
+            session.queued -= 1
 
     def requeue(self, request: InFlight) -> None:
-        """Put back, ahead of all others, what was taken from a worker; so a queue's bound may be passed by its credit."""
-        session = request.session
-        assert request.lane is not None
-        assert session is not None
+        """Put back, ahead of all others, what was taken from a worker: a queue may pass its bound by its credit."""
         request.move(_QUEUED)
         request.lane.push_front(request)
-        session.queued += 1
+        session = request.session
+        if session is not None:
+            session.queued += 1
 
     # --- on the way back ------------------------------------------------------------------------------------------
 
@@ -199,7 +193,6 @@ class Dispatcher:
         del self.calls[request.call_id]
         self.deadlines.remove(request)
         worker = request.worker
-        assert worker is not None
         worker.used -= 1
         worker.calls += 1
         if request.state == _UNKNOWN or request.state == _ABANDONED:
@@ -221,7 +214,6 @@ class Dispatcher:
             elif request.state != _SENT and request.state != _BEGUN:
                 continue  # ended meanwhile: the credit that another one freed was offered to it
             elif request.sent_ns == 0:
-                assert worker is not None
                 self.recall(request)
                 self._expire_queued(request)
                 self.feed(worker, now_ns)
@@ -254,8 +246,6 @@ class Dispatcher:
     def give_up(self, request: InFlight, why: str) -> None:
         """Stop waiting for a call that has left; it keeps its worker's credit until that worker's RETURN or end."""
         worker = request.worker
-        assert worker is not None
-        assert request.plan is not None
         self.deadlines.remove(request)
         worker.stuck += 1
         if request.plan.is_order:
@@ -276,7 +266,6 @@ class Dispatcher:
     def forget(self, request: InFlight) -> None:
         """Strike out a call that was given up and whose worker can't return it any more."""
         worker = request.worker
-        assert worker is not None
         del self.calls[request.call_id]
         worker.used -= 1
         worker.stuck -= 1
@@ -293,7 +282,7 @@ class Dispatcher:
     def refuse_unserved(self, request: InFlight) -> None:
         """Refuse a request that has just been put back, if nobody serves its lane."""
         queue = request.lane
-        if request.state == _QUEUED and queue is not None and not queue.workers:
+        if request.state == _QUEUED and not queue.workers:
             text = f"no worker serves the {queue.lane_name} lane of account {queue.account_name}"
             self._refuse_one(request, Code.UNAVAILABLE, text)
 
@@ -314,7 +303,6 @@ class Dispatcher:
                 self._leave_queue(request)
                 self._drop(request)
             elif request.state == _SENT and request.sent_ns == 0:
-                assert worker is not None
                 self.recall(request)
                 request.move(_QUEUED)
                 self._drop(request)
@@ -329,6 +317,11 @@ class Dispatcher:
             self._drop(request)
         else:
             self.requeue(request)
+
+    def repeat(self, request: InFlight) -> None:
+        """Put back a read whose worker was lost."""
+        self._outbox.counters.reads_repeated += 1
+        self.requeue(request)
 
     def _drop(self, request: InFlight) -> None:
         self.deadlines.remove(request)

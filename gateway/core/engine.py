@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """The order plane's engine: frames and the time in, frames out. It joins the core's parts and holds no other policy.
 
 It must never know sockets, clocks, files or logs. Rules: the same inputs give the same outputs, to the byte; every
@@ -156,14 +155,17 @@ class Engine:
         if plan is None:
             self._outbox.refuse(request, Code.UNKNOWN_CALL, f"there is no call {name!r}")
             return
-        if session is None and (token or not self._desk.opens_a_conversation(name)):
-            text = _FENCED if token else f"{name} needs a session: say hello first"
-            self._outbox.refuse(request, Code.SESSION_FENCED, text)
+        if session is None:
+            if token:
+                self._outbox.refuse(request, Code.SESSION_FENCED, _FENCED)
+            elif self._desk.opens_a_conversation(name):
+                self._gateway_call(now_ns, request, name, None, tail, has_kwargs)
+            else:
+                self._outbox.refuse(request, Code.SESSION_FENCED, f"{name} needs a session: say hello first")
             return
         if plan.is_gateway:
             self._gateway_call(now_ns, request, name, session, tail, has_kwargs)
             return
-        assert session is not None
         account: Account | None = self._accounts.get(account_name) if account_name else session.account
         if account is None:
             known = ", ".join(self._accounts) or "none"

@@ -1,4 +1,4 @@
-# cython: annotation_typing=False, boundscheck=False, wraparound=False
+# cython: boundscheck=False, wraparound=False
 """A log-linear histogram of latencies: bounded memory, O(1) to record, percentiles good to 1 in 32.
 
 Every power of two is cut into 32 equal buckets, so a percentile is at most 3.2 % above what was recorded; the largest

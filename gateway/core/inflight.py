@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """One request on its way, and the two lists it can stand in: a lane's queue and the deadlines' wheel.
 
 Both lists are chained through the requests themselves: joining and leaving cost O(1), allocate nothing, and leave no
@@ -79,16 +78,16 @@ class InFlight:
     identity: bytes  # whom the reply goes to
     session: "Session | None"  # set once it is registered there: it then holds its request id
     request_id: int
-    plan: "CallPlan | None"
-    account: "Account | None"
+    plan: "CallPlan"  # these two from the moment it is permitted
+    account: "Account"
     tail: bytes
     has_kwargs: bool
     is_exit: bool
     state: int
     attempts: int  # CALLs that left for a worker
     call_id: int
-    worker: "Worker | None"
-    lane: "LaneQueue | None"
+    worker: "Worker"  # in states SENT to ABANDONED
+    lane: "LaneQueue"  # from the moment it is submitted
     received_ns: int
     deadline_ns: int
     sent_ns: int  # 0 while its CALL hasn't left this process
@@ -117,16 +116,16 @@ def new_request(identity: bytes, request_id: int, received_ns: int) -> InFlight:
     request.identity = identity
     request.session = None
     request.request_id = request_id
-    request.plan = None
-    request.account = None
+    request.plan = None  # type: ignore[assignment]  # see the class
+    request.account = None  # type: ignore[assignment]  # see the class
     request.tail = b""
     request.has_kwargs = False
     request.is_exit = False
     request.state = 0
     request.attempts = 0
     request.call_id = 0
-    request.worker = None
-    request.lane = None
+    request.worker = None  # type: ignore[assignment]  # see the class
+    request.lane = None  # type: ignore[assignment]  # see the class
     request.received_ns = received_ns
     request.deadline_ns = 0
     request.sent_ns = 0

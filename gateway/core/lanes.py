@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """Workers, and the queue before each lane of an account.
 
 Rules: a worker never holds more calls than the credit it granted. In the trade lane exits (cancels and closes) go

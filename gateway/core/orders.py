@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """What an `order_send` asks for, as far as the gateway must know before it lets it pass.
 
 Rules: only the request's shape is judged here; its fields' strict types are the terminal's to check. Whatever isn't

@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """What goes to clients: one reply for each request, and notices.
 
 Rules: a request is replied to once; the reply to an ended session is dropped and counted. Frames are encoded at the

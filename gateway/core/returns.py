@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """What comes back from workers: BEGUN and RETURN, in time, late, or from somebody who has nothing to return.
 
 Rules: only the worker that holds a call may answer it. Every RETURN frees one credit. An answer that comes after its
@@ -79,7 +78,6 @@ class Returns:
         if request is None:
             return
         plan = request.plan
-        assert plan is not None
         if plan.is_order and request.state == _SENT:
             request.move(_BEGUN)
 
@@ -104,7 +102,6 @@ class Returns:
             return
         request: InFlight = self._dispatcher.held_by(worker)[0]
         plan = request.plan
-        assert plan is not None
         if request.sent_ns == 0:
             return
         if plan.is_order:
@@ -135,9 +132,6 @@ class Returns:
         worker = request.worker
         plan = request.plan
         account = request.account
-        assert worker is not None
-        assert plan is not None
-        assert account is not None
         self._dispatcher.returned(request)
         request.returned_ns = now_ns
         worker.busy_ns += request.call_ns

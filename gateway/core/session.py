@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """Sessions: who may ask, from where, and for how long.
 
 A session is opened by `hello`, named by a token, bound to the connection that said hello, and ends by `bye`, by a newer

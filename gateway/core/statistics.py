@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """What the order plane counts: events, refusals by code, and where a request's time goes, stage by stage.
 
 Rules: counting never decides anything. Counters only grow.

@@ -1,4 +1,3 @@
-# cython: annotation_typing=False
 """The worker table: who has come, what it has proven, and when it is taken to be gone.
 
 Rules: a worker is used only while its proof matches its account's rules. A higher epoch of a worker proves the lower

@@ -48,6 +48,16 @@ class Conversation(RuleBasedStateMachine):
     def connect(self) -> None:
         self.session.connected()
 
+    @rule(order=st.booleans())
+    def converse(self, order: bool) -> None:
+        """What mostly happens: a request, a connection, a hello, and the request leaves."""
+        self.session.connected()
+        self.request(order, 3)
+        self.send([True])
+        if self.hellos:
+            self.greet(False)
+        self.send([True] * 4)
+
     @rule()
     def lose(self) -> None:
         self.session.lost()

@@ -49,7 +49,6 @@ class Gateway:
         self.options = options
         self.output: list[str] = []
         self.seen: set[psutil.Process] = set()
-        self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
@@ -168,6 +167,7 @@ def start_gateway(state_dir: Path) -> Iterator[Callable[..., Gateway]]:
     def start(*options: str) -> Gateway:
         gateway = Gateway(state_dir, *options)
         running.append(gateway)
+        gateway.start()
         return gateway
 
     yield start
@@ -176,9 +176,32 @@ def start_gateway(state_dir: Path) -> Iterator[Callable[..., Gateway]]:
 
 
 @pytest.fixture
-def gateway(start_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway on the synthetic market."""
+def own_gateway(start_gateway: Callable[..., Gateway]) -> Gateway:
+    """A gateway on the synthetic market for this test alone, which may break it."""
     return start_gateway("--seed", "7")
+
+
+@pytest.fixture(scope="module")
+def module_gateway() -> Iterator[Gateway]:
+    path = Path(tempfile.mkdtemp(prefix="mt5g", dir="/tmp"))
+    running = Gateway(path, "--seed", "7")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def gateway(module_gateway: Gateway) -> Gateway:
+    """A gateway on the synthetic market, shared by a file's tests, with no position and no order at the start."""
+    with module_gateway.client() as client:
+        for position in client.positions_get() or ():
+            client.close(position.ticket)
+        for order in client.orders_get() or ():
+            client.cancel(order.ticket)
+    return module_gateway
 
 
 def write_export(path: Path, ticks: "np.ndarray", digits: int) -> None:

@@ -116,7 +116,7 @@ def test_client_that_never_reads_costs_itself(gateway: Any, wait_until: Callable
                     return True
             still_answers(gateway)
             with gateway.client() as client:
-                return client.stats()["dropped_replies"] > 0
+                return client.stats()["counters"]["undeliverable_to_clients"] > 0
 
         wait_until(flood, "the sleeper's replies to be dropped")
         still_answers(gateway)

@@ -41,45 +41,45 @@ def streams(gateway: Any) -> bool:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 @pytest.mark.parametrize("role", ROLES)
-def test_service_comes_back(gateway: Any, wait_until: Callable[..., None], role: str, how: signal.Signals) -> None:
-    victim = gateway.role(role)
+def test_service_comes_back(own_gateway: Any, wait_until: Callable[..., None], role: str, how: signal.Signals) -> None:
+    victim = own_gateway.role(role)
     os.kill(victim.pid, how)
     wait_until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, f"the end of the {role}")
-    gateway.role(role)
-    wait_until(lambda: answers(gateway), f"an answer after the {role} was lost")
-    wait_until(lambda: trades(gateway), f"a trade after the {role} was lost")
-    wait_until(lambda: streams(gateway), f"a tick after the {role} was lost")
-    assert gateway.stop() == 0
-    assert gateway.left_behind() == []
+    own_gateway.role(role)
+    wait_until(lambda: answers(own_gateway), f"an answer after the {role} was lost")
+    wait_until(lambda: trades(own_gateway), f"a trade after the {role} was lost")
+    wait_until(lambda: streams(own_gateway), f"a tick after the {role} was lost")
+    assert own_gateway.stop() == 0
+    assert own_gateway.left_behind() == []
 
 
-def test_supervisor_killed_leaves_nothing_and_starts_again(gateway: Any, wait_until: Callable[..., None]) -> None:
-    gateway.processes()
-    gateway.process.kill()
-    gateway.process.wait()
-    wait_until(lambda: not gateway.left_behind(), "every process to end with its supervisor")
-    gateway.start()
-    assert trades(gateway)
+def test_supervisor_killed_leaves_nothing_and_starts_again(own_gateway: Any, wait_until: Callable[..., None]) -> None:
+    own_gateway.processes()
+    own_gateway.process.kill()
+    own_gateway.process.wait()
+    wait_until(lambda: not own_gateway.left_behind(), "every process to end with its supervisor")
+    own_gateway.start()
+    assert trades(own_gateway)
 
 
-def test_supervisor_stopped_stops_nobody_else(gateway: Any) -> None:
-    gateway.process.send_signal(signal.SIGSTOP)
-    assert answers(gateway)
-    assert trades(gateway)
-    gateway.process.send_signal(signal.SIGCONT)
-    assert gateway.stop() == 0
-    assert gateway.left_behind() == []
+def test_supervisor_stopped_stops_nobody_else(own_gateway: Any) -> None:
+    own_gateway.process.send_signal(signal.SIGSTOP)
+    assert answers(own_gateway)
+    assert trades(own_gateway)
+    own_gateway.process.send_signal(signal.SIGCONT)
+    assert own_gateway.stop() == 0
+    assert own_gateway.left_behind() == []
 
 
 @pytest.mark.parametrize("role", ["worker-child", "simulator", "broker"])
-def test_order_in_flight_ends_known_or_unknown_never_silent(gateway: Any, role: str) -> None:
+def test_order_in_flight_ends_known_or_unknown_never_silent(own_gateway: Any, role: str) -> None:
     """A stopped part holds the order; killing it must end the wait with an error that says what may have happened."""
-    with gateway.client(order_timeout=20.0) as client:
+    with own_gateway.client(order_timeout=20.0) as client:
         client.symbol_info_tick("EURUSD")
         words = (role,) if role != "worker-child" else (role,)
         victims = [
             process
-            for process in gateway.processes()
+            for process in own_gateway.processes()
             if set(words) <= set(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE
         ]
         for victim in victims:
@@ -102,14 +102,14 @@ def test_order_in_flight_ends_known_or_unknown_never_silent(gateway: Any, role: 
         assert isinstance(caught[0], (OutcomeUnknown, Refused)), caught
 
 
-def test_orderly_end_leaves_nothing(gateway: Any) -> None:
-    assert trades(gateway)
-    assert gateway.stop() == 0
-    assert gateway.left_behind() == []
+def test_orderly_end_leaves_nothing(own_gateway: Any) -> None:
+    assert trades(own_gateway)
+    assert own_gateway.stop() == 0
+    assert own_gateway.left_behind() == []
 
 
-def test_second_gateway_on_the_same_folder_is_refused(gateway: Any) -> None:
-    second = gateway.command("run", "--state-dir", str(gateway.state_dir), check=False)
+def test_second_gateway_on_the_same_folder_is_refused(own_gateway: Any) -> None:
+    second = own_gateway.command("run", "--state-dir", str(own_gateway.state_dir), check=False)
     assert second.returncode != 0
-    assert str(gateway.process.pid) in second.stderr + second.stdout
-    assert answers(gateway)
+    assert str(own_gateway.process.pid) in second.stderr + second.stdout
+    assert answers(own_gateway)

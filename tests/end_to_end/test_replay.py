@@ -28,7 +28,7 @@ def test_subscriber_receives_every_tick_of_the_replay(
             received[symbol].append(np.array(batch))
             if all(next_seq[name] > len(ticks) for name, ticks in expected.items()):
                 break
-        assert stream.statistics()["missed"] == 0
+        assert stream.statistics().missed == 0
     for symbol, ticks in expected.items():
         got = np.concatenate(received[symbol])
         assert len(got) == len(ticks)
