@@ -29,7 +29,7 @@ test-debug: $(VENV)/tools
 	PYTHONPATH=$(CURDIR)/build/debug $(BIN)/pytest tests/fastpath tests/core
 
 bench: $(VENV)/installed $(VENV)/tools
-	$(BIN)/python -P -m bench $(BENCH)
+	$(BIN)/python -m bench $(BENCH)
 
 lint: $(VENV)/installed $(VENV)/tools
 	$(BIN)/ruff check .

@@ -57,7 +57,6 @@ DIRECTIVES = {
     "initializedcheck": True,
     "nonecheck": DEBUG,
     "cdivision": False,
-    "overflowcheck": DEBUG,
     "embedsignature": True,
     "binding": True,
 }
@@ -121,9 +120,13 @@ class BuildExtensions(build_ext):
         from Cython.Compiler import Options
 
         Options.warning_errors = REQUIRED
+        folder = Path("build/cython-debug" if DEBUG else "build/cython")
+        made_ns = [path.stat().st_mtime_ns for path in folder.rglob("*.c")]
         translated = cythonize(
             [Extension(extension.name, list(extension.sources)) for extension in self.extensions],
-            build_dir="build/cython-debug" if DEBUG else "build/cython",
+            build_dir=str(folder),
+            # cythonize looks at the sources alone, not at the directives that are written above.
+            force=bool(made_ns) and min(made_ns) < Path(__file__).stat().st_mtime_ns,
             compiler_directives=DIRECTIVES,
             language_level=3,
             quiet=True,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from clients.connection import Connection, Pending
+from clients.connection import Connection, Pending, timing
 from clients.exchange import Notice, Phase, State
 from clients.results import decode_result, encode_arguments
 from clients.session import Session
@@ -221,7 +221,9 @@ class Client(Trading):
 
     def ping(self) -> int:
         """Ask the broker for a sign of life; return the round trip in ns."""
-        return self._request(self._ready(), "ping", (), None, self.account, None).timing()["total"]
+        pending = self._request(self._ready(), "ping", (), None, self.account, None)
+        self._reported(pending)
+        return pending.timing()["total"]
 
     def notices(self) -> list[Notice]:
         """Return what the gateway said without being asked, since the last time: `fenced`, `shutdown`, and `answered`,
@@ -235,14 +237,13 @@ class Client(Trading):
     @property
     def last_stamps(self) -> Stamps | None:
         """The gateway's stamps (§3.2, ns) of this thread's last call; None if it wasn't answered."""
-        pending: Pending | None = getattr(self._here, "pending", None)
-        return None if pending is None or pending.stamps is None else Stamps(*pending.stamps)
+        stamps = getattr(self._here, "stamps", None)
+        return None if stamps is None else Stamps(*stamps)
 
     @property
     def last_timing(self) -> dict[str, int]:
         """Where the time of this thread's last call went, in ns; see `Pending.timing`."""
-        pending: Pending | None = getattr(self._here, "pending", None)
-        return {} if pending is None else pending.timing()
+        return timing(getattr(self._here, "total_ns", 0), getattr(self._here, "stamps", None))
 
     def tick_stream(self, *symbols: str, **options: Any) -> "TickStream":
         """Return a TickStream of these symbols ("*": all that others ask for), from the feed of our account."""
@@ -298,7 +299,7 @@ class Client(Trading):
             pending = self._pending(connection, name, args, kwargs, account, timeout)
             connection.submit(pending)
         except GatewayError as error:
-            self._here.pending = None
+            self._here.stamps, self._here.total_ns = None, 0
             self._here.error = _pair_of(error)
             raise
         connection.wait(pending)
@@ -310,22 +311,24 @@ class Client(Trading):
     def _ask(self, name: str, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         pending = self._request(self._ready(), name, args, kwargs, self.account, None)
         result = self._reported(pending)
-        if pending.error is not None:
+        if isinstance(pending.error, TerminalRefused):
             raise pending.error
         return result
 
     def _reported(self, pending: Pending) -> Any:
         """Return a finished call's result as the package would, leave its `last_error`; raise what isn't MT5's."""
         here = self._here
-        here.pending = pending
-        error = pending.error
-        if error is None:
-            here.error = _SUCCESS
+        here.stamps = pending.stamps
+        here.total_ns = pending.total_ns
+        here.error = _SUCCESS
+        try:
             return pending.decoded()
-        here.error = _pair_of(error)
-        if isinstance(error, TerminalRefused):
+        except TerminalRefused as error:
+            here.error = error.last_error
             return error.detail.get("returned")
-        raise error
+        except GatewayError as error:
+            here.error = _pair_of(error)
+            raise
 
     def _has_login(self, account: str, login: int, server: str) -> bool:
         try:

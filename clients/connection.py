@@ -24,8 +24,9 @@ from clients.sockets import Descriptors, connect, dealer, monitor_of, read_monit
 from gateway.accel import DealerSocket
 from gateway.clock import monotonic_ns
 from gateway.wire.calls import Kind
+from gateway.wire.errors import OutcomeUnknown, RemoteProtocolError
 
-__all__ = ("Connection", "Pending")
+__all__ = ("Connection", "Pending", "timing")
 
 BURST: Final = 256
 """Answers taken from the socket at a time."""
@@ -84,29 +85,22 @@ class Pending(Exchange):
         """Return a finished request's result in MT5's type, or raise its error, whatever it is."""
         if self.error is not None:
             raise self.error
-        return decode_result(self.name, self.value)
+        try:
+            return decode_result(self.name, self.value)
+        except RemoteProtocolError as error:
+            if self.kind is not Kind.ORDER:
+                raise
+            message = f"{error.message}: the order may have happened; look at positions and orders first"
+            raise OutcomeUnknown(message, detail={"request_id": self.request_id}) from error
+
+    @property
+    def total_ns(self) -> int:
+        """From the last time it was sent to its answer; 0 without an answer."""
+        return max(0, self.replied_ns - self.sent_ns)
 
     def timing(self) -> dict[str, int]:
-        """Return where the time went, in ns: `total` and its parts; only `total` while the gateway gave no stamps.
-
-        `transport` is both ways between client and broker, `queue` the wait in the broker, `link` both ways between
-        broker and worker, `worker_wait` and `terminal` the worker's own durations, `reply` the broker's last part.
-        An answer out of the broker's cache has `transport` and `broker` alone.
-        """
-        total = max(0, self.replied_ns - self.sent_ns)
-        if self.stamps is None:
-            return {"total": total}
-        received, sent, returned, replied, worker_wait, worker_call = self.stamps
-        parts = {"total": total, "transport": total - (replied - received)}
-        if not sent or not returned:
-            return parts | {"broker": replied - received}
-        return parts | {
-            "queue": sent - received,
-            "link": returned - sent - worker_wait - worker_call,
-            "worker_wait": worker_wait,
-            "terminal": worker_call,
-            "reply": replied - returned,
-        }
+        """Return where the time went, in ns; see `clients.connection.timing`."""
+        return timing(self.total_ns, self.stamps)
 
     def finished(self) -> None:
         """Wake who waits."""
@@ -119,6 +113,28 @@ class Pending(Exchange):
             self._event = threading.Event()
         self._event.clear()
         return self._event
+
+
+def timing(total_ns: int, stamps: tuple[int, int, int, int, int, int] | None) -> dict[str, int]:
+    """Return the parts of a round trip of `total_ns` by its stamps (§3.2); `total` alone if the gateway gave none.
+
+    `transport` is both ways between client and broker, `queue` the wait in the broker, `link` both ways between broker
+    and worker, `worker_wait` and `terminal` the worker's own durations, `reply` the broker's last part. An answer that
+    no worker gave has `transport` and `broker` alone.
+    """
+    if stamps is None:
+        return {"total": total_ns}
+    received, sent, returned, replied, worker_wait, worker_call = stamps
+    parts = {"total": total_ns, "transport": total_ns - (replied - received)}
+    if not sent or not returned:
+        return parts | {"broker": replied - received}
+    return parts | {
+        "queue": sent - received,
+        "link": returned - sent - worker_wait - worker_call,
+        "worker_wait": worker_wait,
+        "terminal": worker_call,
+        "reply": replied - returned,
+    }
 
 
 class Connection:

@@ -235,6 +235,8 @@ class Session:
             self._finish(exchange, None)
             return
         error = _error_of(status, value)
+        if exchange.kind is Kind.ORDER:
+            error = _honest(status, error)
         if isinstance(error, SessionFenced):
             self._token_died(exchange, error, now_ns)
             return
@@ -378,3 +380,11 @@ def _error_of(status: int | str, value: Any) -> GatewayError:
         if type(code) is int and type(message) is str and (detail is None or isinstance(detail, dict)):
             return error_for(status, code, message, detail)
     return RemoteProtocolError(f"reply: expected [code, message, detail] behind status {status!r}")
+
+
+def _honest(status: int | str, error: GatewayError) -> GatewayError:
+    """Return an order's error; whatever doesn't plainly say that it never happened becomes OutcomeUnknown."""
+    never = status in (Status.PROTOCOL, Status.REFUSED, Status.TERMINAL, Status.INTERNAL)
+    if isinstance(error, OutcomeUnknown) or (never and not isinstance(error, (NoReply, RemoteProtocolError))):
+        return error
+    return OutcomeUnknown(f"{error.message}: the order may have happened", code=error.code, detail=error.detail)

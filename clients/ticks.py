@@ -301,15 +301,21 @@ class TickStream:
                 else f"no publisher at {self.endpoint}: is the gateway running? (`mt5gate run` starts it)"
             )
         if self._monitor_fd in self._descriptors.wait(int(min(remaining_ns, MAX_WAIT_NS))):
-            for stands in read_monitor(self._monitor):
-                if stands != self._statistics.connected:
-                    self._statistics.connected = stands
-                    self._statistics.connections += stands
-                    if self._on_connection is not None:
-                        self._on_connection(stands)
+            self._look()
+
+    def _look(self) -> None:
+        """Learn from the monitor whether the connection came or went."""
+        for stands in read_monitor(self._monitor):
+            if stands != self._statistics.connected:
+                self._statistics.connected = stands
+                self._statistics.connections += stands
+                if self._on_connection is not None:
+                    self._on_connection(stands)
 
     def _taken(self, frame: bytes) -> _Found | None:
         counts = self._statistics
+        if not counts.connected:
+            self._look()
         try:
             name, epoch, first_seq, _, _, publish_ns, records = codec.decode_ticks(frame)
             topic = self._topics.get(name) or self._new_topic(name)

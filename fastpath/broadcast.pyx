@@ -9,7 +9,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
-from fastpath.libzmq cimport ZMQ_DONTWAIT, handle_of, lib, raise_error, zmq_msg_t
+from fastpath.libzmq cimport ZMQ_DONTWAIT, ZMQ_PUB, ZMQ_XPUB, handle_of, lib, raise_error, type_of, zmq_msg_t
 from fastpath.msgpack cimport (
     Writer,
     put_array_head,
@@ -63,8 +63,8 @@ cdef class Stream:
 cdef class Broadcaster:
 
     def __cinit__(self, socket not None, str feed not None, uint64_t epoch):
-        if socket.socket_type not in (zmq.PUB, zmq.XPUB):
-            raise TypeError(f"socket: expected a PUB or XPUB, got type {socket.socket_type}")
+        if type_of(socket) not in (ZMQ_PUB, ZMQ_XPUB):
+            raise TypeError(f"socket: expected a PUB or XPUB, got type {type_of(socket)}")
         self.socket = socket
         self.feed = feed
         self.epoch = epoch

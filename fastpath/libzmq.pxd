@@ -67,5 +67,8 @@ cdef Functions lib
 # The open socket's C handle; raises ZMQError(ENOTSOCK) when it is closed, so that no freed memory is touched.
 cdef void *handle_of(object socket) except NULL
 
+# The socket's type (ZMQ_ROUTER, …), asked of libzmq: pyzmq's own attribute has changed its name between versions.
+cdef int type_of(object socket) except -1
+
 # Raise what pyzmq raises for libzmq's last error (Again, ContextTerminated, ZMQError).
 cdef int raise_error() except -1

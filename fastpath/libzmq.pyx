@@ -78,6 +78,14 @@ cdef void *handle_of(object socket) except NULL:
     return <void *> address
 
 
+cdef int type_of(object socket) except -1:
+    cdef int kind = 0
+    cdef size_t size = sizeof(kind)
+    if lib.getsockopt(handle_of(socket), ZMQ_TYPE, &kind, &size) < 0:
+        return raise_error()
+    return kind
+
+
 cdef int raise_error() except -1:
     cdef int number = lib.last_error()
     if number == zmq.EAGAIN:

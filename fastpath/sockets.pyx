@@ -16,12 +16,15 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from fastpath.libzmq cimport (
+    ZMQ_DEALER,
     ZMQ_DONTWAIT,
     ZMQ_POLLIN,
+    ZMQ_ROUTER,
     ZMQ_SNDMORE,
     handle_of,
     lib,
     raise_error,
+    type_of,
     zmq_pollitem_t,
 )
 
@@ -69,8 +72,8 @@ cdef inline bytes _bytes_of(zmq_msg_t *message):
 cdef class RouterSocket:
 
     def __cinit__(self, socket not None, int64_t max_bytes):
-        if socket.socket_type != zmq.ROUTER:
-            raise TypeError(f"socket: expected a ROUTER, got type {socket.socket_type}")
+        if type_of(socket) != ZMQ_ROUTER:
+            raise TypeError(f"socket: expected a ROUTER, got type {type_of(socket)}")
         if max_bytes < 1:
             raise ValueError(f"max_bytes: expected at least 1, got {max_bytes}")
         self.socket = socket
@@ -204,8 +207,8 @@ cdef int _finish_frame(zmq_msg_t *message, void *handle) except -1:
 cdef class DealerSocket:
 
     def __cinit__(self, socket not None):
-        if socket.socket_type != zmq.DEALER:
-            raise TypeError(f"socket: expected a DEALER, got type {socket.socket_type}")
+        if type_of(socket) != ZMQ_DEALER:
+            raise TypeError(f"socket: expected a DEALER, got type {type_of(socket)}")
         self.socket = socket
 
     def recv_burst(self, Py_ssize_t limit):

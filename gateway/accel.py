@@ -6,6 +6,7 @@ Where libzmq can't be reached from outside pyzmq (Windows), the codec and the ca
 Workers and feeds never import this file: they run where nothing is compiled.
 """
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gateway.wire.errors import LocalProtocolError, RemoteProtocolError

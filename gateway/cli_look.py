@@ -48,6 +48,7 @@ def quote(
     """
     with cli_common.connected(endpoint, account, timeout) as client:
         ticks = [(symbol, _last_tick(client, symbol)) for symbol in symbols]
+        digits = {} if as_json else {symbol: (client.symbol_spec(symbol) or {}).get("digits") for symbol in symbols}
     show(
         as_json,
         ({"symbol": symbol} | tick._asdict() for symbol, tick in ticks),
@@ -56,10 +57,10 @@ def quote(
             (
                 (
                     symbol,
-                    tick.bid,
-                    tick.ask,
-                    tick.ask - tick.bid,
-                    tick.last or None,
+                    *(
+                        tables.price(value, digits[symbol])
+                        for value in (tick.bid, tick.ask, tick.ask - tick.bid, tick.last)
+                    ),
                     tables.server_time_msc(tick.time_msc),
                 )
                 for symbol, tick in ticks

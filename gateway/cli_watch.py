@@ -79,25 +79,28 @@ def ticks(
     """
     try:
         with cli_common.connected(endpoint, account, timeout) as client:
-            for symbol in symbols or ():
-                _check(client, symbol)
+            digits = {symbol: _digits(client, symbol) for symbol in symbols or ()}
             place = tick_endpoint or config.named_tick_endpoint() or _reachable(endpoint, client.welcome)
             options = {"endpoint": place} if place else {}
             stream = client.tick_stream(*(symbols or ["*"]), timeout=timeout, on_gap=_tell_gap, **options)
         with stream:
-            _print_ticks(stream, count, by_batch, as_json, timeout)
+            _print_ticks(stream, _Form(as_json, by_batch, digits), count, timeout)
     except KeyboardInterrupt:
         return
 
 
-def _check(client: "Client", symbol: str) -> None:
-    """Raise TerminalRefused for a symbol that the terminal doesn't know; ticks need no more of the order plane."""
+def _digits(client: "Client", symbol: str) -> int | None:
+    """Return a symbol's digits, None if nobody can say: ticks need no worker of the order plane.
+
+    Raises TerminalRefused for a symbol that the terminal doesn't know.
+    """
     try:
         known = client.symbol_info(symbol)
     except GatewayError:
-        return
+        return None
     if known is None:
         raise TerminalRefused(f"{symbol}: no such symbol; see `mt5gate symbols`")
+    return known.digits
 
 
 def _reachable(endpoint: str, welcome: Mapping[str, Any]) -> str:
@@ -117,18 +120,13 @@ def _tell_gap(gap: "Gap") -> None:
     print(f"mt5gate: {gap.symbol}: {what}", file=sys.stderr)
 
 
-def _print_ticks(stream: "TickStream", count: int, by_batch: bool, as_json: bool, timeout: float | None) -> None:
+def _print_ticks(stream: "TickStream", form: "_Form", count: int, timeout: float | None) -> None:
     printed = 0
     batch = _first_batch(stream, timeout)
     while True:
-        if by_batch:
-            lines = [_batch_json(batch) if as_json else _batch_text(batch)]
-        else:
-            rows = batch.ticks.tolist()
-            if count:
-                rows = rows[: count - printed]
-            form = _tick_json if as_json else _tick_text
-            lines = [form(batch.symbol, batch.first_seq + index, row) for index, row in enumerate(rows)]
+        lines = form.lines(batch)
+        if count:
+            lines = lines[: count - printed]
         say("\n".join(lines))
         sys.stdout.flush()
         printed += len(lines)
@@ -147,28 +145,33 @@ def _first_batch(stream: "TickStream", timeout: float | None) -> "Batch":
         return stream.recv_batch(timeout)
 
 
-def _tick_json(symbol: str, seq: int, row: tuple[Any, ...]) -> str:
-    return tables.json_line({"symbol": symbol, "seq": seq, **dict(zip(TICK_DTYPE.names or (), row, strict=True))})
+class _Form:
+    """How ticks are printed: text or JSON, a line for each or one for each batch."""
 
+    def __init__(self, as_json: bool, by_batch: bool, digits: Mapping[str, int | None]) -> None:
+        self._as_json = as_json
+        self._by_batch = by_batch
+        self._digits = digits
 
-def _tick_text(symbol: str, seq: int, row: tuple[Any, ...]) -> str:
-    _time, bid, ask, last, _volume, time_msc, flags, _volume_real = row
-    changed = " ".join(name for flag, name in _FLAGS if flags & flag)
-    traded = f" {tables.number(last):>12}" if last else ""
-    return (
-        f"{tables.server_time_msc(time_msc)}  {symbol:<12} {tables.number(bid):>12} {tables.number(ask):>12}{traded}"
-        f"  {seq:>8}  {changed}"
-    ).rstrip()
+    def lines(self, batch: "Batch") -> list[str]:
+        """Return a batch's lines."""
+        if not self._by_batch:
+            one = self._json if self._as_json else self._text
+            return [one(batch.symbol, batch.first_seq + index, row) for index, row in enumerate(batch.ticks.tolist())]
+        if self._as_json:
+            return [tables.json_line({"symbol": batch.symbol, "first_seq": batch.first_seq, "ticks": batch.ticks})]
+        size = len(batch.ticks)
+        return [f"{self._text(batch.symbol, batch.first_seq + size - 1, batch.ticks[-1].item())}  batch of {size}"]
 
+    def _json(self, symbol: str, seq: int, row: tuple[Any, ...]) -> str:
+        return tables.json_line({"symbol": symbol, "seq": seq, **dict(zip(TICK_DTYPE.names or (), row, strict=True))})
 
-def _batch_json(batch: "Batch") -> str:
-    return tables.json_line({"symbol": batch.symbol, "first_seq": batch.first_seq, "ticks": list(batch.ticks)})
-
-
-def _batch_text(batch: "Batch") -> str:
-    size = len(batch.ticks)
-    last = _tick_text(batch.symbol, batch.first_seq + size - 1, batch.ticks[-1].item())
-    return f"{last}  batch of {size}"
+    def _text(self, symbol: str, seq: int, row: tuple[Any, ...]) -> str:
+        _time, bid, ask, last, _volume, time_msc, flags, _volume_real = row
+        digits = self._digits.get(symbol)
+        prices = " ".join(f"{tables.price(value, digits):>12}" for value in ((bid, ask, last) if last else (bid, ask)))
+        changed = " ".join(name for flag, name in _FLAGS if flags & flag)
+        return f"{tables.server_time_msc(time_msc)}  {symbol:<12} {prices}  {seq:>8}  {changed}"
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------

@@ -161,20 +161,17 @@ class TickReader:
     def _advance(self, times: NDArray[Any], data: bytes, left_over: bytes, is_full: bool) -> None:
         """Move on to the last second that the page shows: everything before it was seen whole."""
         second = max(self._second, int(times[-1]) // 1_000) if len(times) else self._second
-        if not is_full or second > self._second:
-            self._count = self._page
-        elif self._count < MAX_PAGE:
-            self._count = min(self._count * 2, MAX_PAGE)
-        else:
+        if is_full and second == self._second and self._count >= MAX_PAGE:
             self.overfull += 1
             second += 1
-            self._count = self._page
         first = int(np.searchsorted(times, second * 1_000, side="left"))
         if left_over and second > self._second:
             rows = np.frombuffer(left_over, TICK_DTYPE)
             left_over = rows[rows["time_msc"] >= second * 1_000].tobytes()
         self._overlap = data[first * RECORD_BYTES :] + left_over
         self._second = second
+        # What was seen of this second comes again: there must be room for more.
+        self._count = min(max(self._page, 2 * len(self._overlap) // RECORD_BYTES), MAX_PAGE)
 
     def _schedule(self, page: NDArray[Any], is_full: bool, now_ns: int) -> None:
         self._behind = is_full

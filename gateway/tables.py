@@ -30,6 +30,7 @@ __all__ = (
     "duration",
     "json_line",
     "number",
+    "price",
     "request_name",
     "retcode_name",
     "server_time",
@@ -103,14 +104,21 @@ def table(columns: str, rows: Iterable[Sequence[Any]], *, title: str = "", empty
 
 
 def number(value: Any) -> str:
-    """Return a number without noise of binary fractions, and nothing for None."""
+    """Return a number without noise of binary fractions and without exponent, and nothing for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.10g}" if math.isfinite(value) else str(value)
+        return f"{value:.10f}".rstrip("0").rstrip(".") if math.isfinite(value) else str(value)
     return str(value)
+
+
+def price(value: float, digits: int | None) -> str:
+    """Return a price with its symbol's digits, or as `number` does where they aren't known; nothing for 0."""
+    if not value:
+        return ""
+    return number(value) if digits is None else f"{value:.{digits}f}"
 
 
 def server_time(seconds: int) -> str:
@@ -125,14 +133,17 @@ def server_time_msc(milliseconds: int) -> str:
 
 
 def duration(nanoseconds: float) -> str:
-    """Return a duration in the unit that suits it: `123 µs`, `4.57 ms`, `1.20 s`."""
+    """Return a duration in the unit that suits it: `123 µs`, `4.57 ms`, `1.20 s`, `26:03:59`."""
     if nanoseconds < 10_000:
         return f"{nanoseconds / 1e3:.1f} µs"
     if nanoseconds < 1_000_000:
         return f"{nanoseconds / 1e3:.0f} µs"
     if nanoseconds < 1_000_000_000:
         return f"{nanoseconds / 1e6:.2f} ms"
-    return f"{nanoseconds / 1e9:.2f} s"
+    if nanoseconds < 100_000_000_000:
+        return f"{nanoseconds / 1e9:.2f} s"
+    minutes, seconds = divmod(int(nanoseconds // 1_000_000_000), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
 
 
 def timing_line(timing: Mapping[str, int]) -> str:

@@ -1,6 +1,6 @@
 """The operations of `bench.micro` under pytest-benchmark, for its histograms, comparisons and saved runs.
 
-    python -m pytest bench/micro/bench_operations.py --benchmark-group-by=group --benchmark-columns=median,iqr,min,rounds
+    python -m pytest bench/micro/bench_operations.py --benchmark-group-by=group --benchmark-columns=median,iqr
 
 Collected only when named: the suite asserts no times. `python -m bench --only micro` gives the same numbers the way
 all benches are measured: in alternating blocks, and without the hundred or so nanoseconds that calling through

@@ -37,7 +37,7 @@ cdef class Engine:
     cdef long long _session_timeout_ns, _next_sweep_ns
     cdef bint _closed
     # The codec's functions, bound once.
-    cdef object _decode_request, _decode_arguments, _worker_kind, _decode_ready, _decode_heartbeat, _decode_goodbye
+    cdef object _decode_request, _decode_arguments, _worker_kind
 
     @cython.locals(identity=bytes)
     cpdef receive_clients(self, long long now_ns, list burst)

@@ -19,6 +19,7 @@ from gateway.core.session import Session, SessionTable
 from gateway.core.statistics import Counters, Stages
 from gateway.core.workers import WorkerTable
 from gateway.wire.calls import CALLS
+from gateway.wire.codec import decode_goodbye, decode_heartbeat, decode_ready
 from gateway.wire.errors import Code, RemoteProtocolError
 from gateway.wire.messages import MAX_REQUEST_BYTES, MAX_RESULT_BYTES, WorkerKind
 
@@ -42,9 +43,6 @@ class Engine:
         "_cache",
         "_closed",
         "_decode_arguments",
-        "_decode_goodbye",
-        "_decode_heartbeat",
-        "_decode_ready",
         "_decode_request",
         "_desk",
         "_dispatcher",
@@ -85,16 +83,13 @@ class Engine:
         self._decode_request = codec.decode_request
         self._decode_arguments = codec.decode_arguments
         self._worker_kind = codec.worker_kind
-        self._decode_ready = codec.decode_ready
-        self._decode_heartbeat = codec.decode_heartbeat
-        self._decode_goodbye = codec.decode_goodbye
         self._plans = {name: CallPlan(call, index) for index, (name, call) in enumerate(CALLS.items())}
         cached = {plan.index: name for name, plan in self._plans.items() if plan.cache_ns}
         self._accounts = {rules.name: Account(rules, cached) for rules in accounts}
         self._outbox = Outbox(codec, self.counters, Stages())
         self._sessions = SessionTable(token_seed)
         self._dispatcher = Dispatcher(generation, codec, limits, self._outbox)
-        self._workers = WorkerTable(generation, codec, limits, self._accounts, self._dispatcher, cache, self.counters)
+        self._workers = WorkerTable(generation, limits, self._accounts, self._dispatcher, cache, self.counters)
         self._returns = Returns(
             generation,
             codec,
@@ -262,16 +257,16 @@ class Engine:
         elif kind == _KIND_BEGUN:
             self._returns.begun(now_ns, worker, frame)
         elif kind == _KIND_HEARTBEAT:
-            name, epoch, _ = self._decode_heartbeat(frame)
+            name, epoch, _ = decode_heartbeat(frame)
             if worker is not None:
                 self._workers.seen(worker, now_ns)
             elif not self._workers.heartbeat(now_ns, identity, name, epoch):
                 self.counters.stray_frames += 1
         elif kind == _KIND_READY:
             if not self._closed:
-                self._workers.ready(now_ns, identity, self._decode_ready(frame))
+                self._workers.ready(now_ns, identity, decode_ready(frame))
         elif kind == _KIND_GOODBYE:
-            name, epoch, reason = self._decode_goodbye(frame)
+            name, epoch, reason = decode_goodbye(frame)
             self._workers.goodbye(now_ns, name, epoch, reason)
         else:
             raise RemoteProtocolError(f"kind: a worker doesn't send {kind}")

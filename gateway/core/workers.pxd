@@ -18,7 +18,7 @@ cdef class WorkerTable:
     cdef dict _accounts
     cdef Dispatcher _dispatcher
     cdef Counters _counters
-    cdef object _cache, _limits, _buried, _encode_reject
+    cdef object _cache, _limits, _buried
     cdef bytes _heartbeat, _welcome
 
     cpdef seen(self, Worker worker, long long now_ns)

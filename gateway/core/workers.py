@@ -12,10 +12,12 @@ from gateway.core.departures import forget_unknown, never_left, release
 from gateway.core.dispatch import Dispatcher
 from gateway.core.inflight import InFlight
 from gateway.core.lanes import DEAD, LIVE, LOST, LaneQueue, Worker
-from gateway.core.limits import Codec, Limits, ReadyFields, ReplyCacheLike
+from gateway.core.limits import Limits, ReplyCacheLike
 from gateway.core.statistics import Counters
 from gateway.wire.calls import Lane
+from gateway.wire.codec import encode_heartbeat, encode_reject, encode_welcome
 from gateway.wire.errors import Code
+from gateway.wire.messages import Ready
 
 __all__ = ("WorkerTable",)
 
@@ -36,7 +38,6 @@ class WorkerTable:
         "_cache",
         "_counters",
         "_dispatcher",
-        "_encode_reject",
         "_heartbeat",
         "_limits",
         "_welcome",
@@ -47,7 +48,6 @@ class WorkerTable:
     def __init__(
         self,
         generation: int,
-        codec: Codec,
         limits: Limits,
         accounts: dict[str, Account],
         dispatcher: Dispatcher,
@@ -56,19 +56,18 @@ class WorkerTable:
     ) -> None:
         self.by_name: dict[str, Worker] = {}
         self.by_identity: dict[bytes, Worker] = {}
-        self._encode_reject = codec.encode_reject
         self._limits = limits
         self._accounts = accounts
         self._dispatcher = dispatcher
         self._cache = cache
         self._counters = counters
-        self._heartbeat = codec.encode_heartbeat("", generation, 0)
-        self._welcome = codec.encode_welcome(generation, max(1, limits.heartbeat_ns // 1_000_000))
+        self._heartbeat = encode_heartbeat("", generation, 0)
+        self._welcome = encode_welcome(generation, max(1, limits.heartbeat_ns // 1_000_000))
         self._buried: deque[tuple[int, Worker]] = deque()  # (until when a late answer is waited for, worker)
 
     # --- what workers say -------------------------------------------------------------------------------------------
 
-    def ready(self, now_ns: int, identity: bytes, ready: ReadyFields) -> None:
+    def ready(self, now_ns: int, identity: bytes, ready: Ready) -> None:
         """Take READY: WELCOME or REJECT."""
         name, epoch, account_name, lanes, credit, proof, tradable, reason = ready
         reason = reason[:_MAX_REASON]
@@ -150,7 +149,7 @@ class WorkerTable:
     def reject(self, identity: bytes, code: int, message: str) -> None:
         """Turn a worker away."""
         self._counters.workers_rejected += 1
-        self._dispatcher.send_frame(identity, self._encode_reject(int(code), message))
+        self._dispatcher.send_frame(identity, encode_reject(int(code), message))
 
     # --- time, and workers that go ----------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from gateway import cli_common
 from gateway.cli import app
 from gateway.wire import constants as mt5
 from gateway.wire.errors import NoReply
-from gateway.wire.structs import TICK_DTYPE, OrderSendResult, Struct, Tick, TradeRequest
+from gateway.wire.structs import TICK_DTYPE, OrderSendResult, Struct, SymbolInfo, Tick, TradeRequest
 
 TIMING = {"total": 1_230_000, "transport": 90_000, "queue": 4_000, "terminal": 1_000_000}
 EMPTY = {int: 0, float: 0.0, bool: False, str: ""}
@@ -91,7 +91,7 @@ class FakeClient:
         self.answers: dict[str, Any] = {
             "symbol_info_tick": _make(Tick, bid=1.08123, ask=1.08125, time_msc=1_577_916_000_123, time=1_577_916_000),
             "symbol_select": True,
-            "symbol_info": True,
+            "symbol_info": _make(SymbolInfo, digits=5),
         }
         self.asked: list[tuple[Any, ...]] = []
         self.opened: list[tuple[Any, ...]] = []

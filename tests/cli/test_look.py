@@ -24,8 +24,14 @@ def test_quote_shows_prices_and_server_time(client: Any, mt5gate: Any) -> None:
     assert result.exit_code == 0
     header, *rows = result.stdout.splitlines()
     assert header.split() == ["symbol", "bid", "ask", "spread", "last", "time"]
-    assert rows[0].split() == ["EURUSD", "1.08123", "1.08125", "2e-05", "2020-01-01", "22:00:00.123"]
-    assert client.asked == [("symbol_info_tick", "EURUSD"), ("symbol_info_tick", "USDJPY")]
+    assert rows[0].split() == ["EURUSD", "1.08123", "1.08125", "0.00002", "2020-01-01", "22:00:00.123"]
+    assert ("symbol_info_tick", "USDJPY") in client.asked
+
+
+def test_prices_have_their_symbols_digits(client: Any, mt5gate: Any, make: Any) -> None:
+    client.answers |= {"symbol_info_tick": make(Tick, bid=1.1, ask=1.10004, time_msc=1), "symbol_spec": {"digits": 5}}
+
+    assert mt5gate("quote", "EURUSD").stdout.splitlines()[1].split()[1:4] == ["1.10000", "1.10004", "0.00004"]
 
 
 def test_quote_for_programs_has_a_line_for_each_symbol(client: Any, mt5gate: Any) -> None:

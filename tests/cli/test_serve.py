@@ -1,6 +1,9 @@
 """run, worker, feed: the settings they start with; config and version: what they print. No secret is ever shown."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -225,3 +228,28 @@ def test_version_names_everything_it_stands_on(mt5gate: Any) -> None:
 
     assert list(shown) == ["mt5gate", "protocol", "compiled", "python", "pyzmq", "libzmq", "platform"]
     assert "mt5gate" in mt5gate("version").stdout
+
+
+def test_reader_that_is_gone_is_no_traceback() -> None:
+    """As in `mt5gate config show | head -0`, with real pipes and the interpreter's own flush at exit."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-P",
+                "-c",
+                "import sys; from gateway.cli import main; sys.exit(main())",
+                "config",
+                "show",
+            ],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+    finally:
+        os.close(writer)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -54,6 +54,7 @@ class FakeBroker:
     handlers: dict[str, Callable[..., Any]] = field(default_factory=dict)
     welcome: dict[str, Any] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    receive_hwm: int = 100_000
     hello: Any = None  # an Answer or Silence instead of a welcome
     tokens: ClassVar[Iterator[int]] = itertools.count(2**63)
 
@@ -61,6 +62,7 @@ class FakeBroker:
         self.sessions: dict[int, tuple[str, bytes]] = {}  # token -> client id, identity
         self.changed = threading.Condition()
         self.errors: list[BaseException] = []
+        self.paused = False  # alive, and reads nothing
         self._todo: queue.SimpleQueue[Callable[[zmq.Socket[bytes]], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -114,7 +116,8 @@ class FakeBroker:
         try:
             socket = context.socket(zmq.ROUTER)
             socket.linger = 0
-            socket.rcvhwm = socket.sndhwm = 100_000
+            socket.rcvhwm = self.receive_hwm
+            socket.sndhwm = 100_000
             while True:
                 try:
                     socket.bind(self.endpoint)
@@ -126,8 +129,8 @@ class FakeBroker:
             while not self._stopping:
                 while not self._todo.empty():
                     self._todo.get()(socket)
-                if socket.poll(2):
-                    while True:
+                if socket.poll(2) and not self.paused:
+                    while not self.paused:
                         try:
                             identity, frame = socket.recv_multipart(zmq.DONTWAIT)
                         except zmq.Again:

@@ -11,6 +11,7 @@ from gateway.wire.errors import (
     Busy,
     Code,
     Expired,
+    GatewayError,
     LocalProtocolError,
     NoReply,
     OutcomeUnknown,
@@ -147,16 +148,40 @@ def test_the_broker_is_given_less_time_than_the_caller_waits(opened: Session) ->
         ),
         (3, [302, "no answer", None], NoReply),
         (4, [400, "no answer", None], OutcomeUnknown),
+        (5, [500, "our fault", None], GatewayError),
         (2, "nonsense", RemoteProtocolError),
         (2, [1, 2], RemoteProtocolError),
         (2, ["a", "b", None], RemoteProtocolError),
+        (99, [1, "from the future", None], GatewayError),
     ],
 )
 def test_a_refusal_becomes_its_error(opened: Session, status: int, result: Any, error: type[Exception]) -> None:
-    asked = ask(opened, ORDER)
+    asked = ask(opened)
     (request,) = sent(opened)
     answer(opened, request.request_id, status, result)
     assert type(asked.error) is error
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [(4, [300, "x", None]), (3, [302, "x", None]), (2, "nonsense"), (2, [1, 2]), (99, [205, "x", None]), (99, None)],
+)
+def test_an_orders_error_that_doesnt_plainly_say_never_is_unknown(opened: Session, status: int, result: Any) -> None:
+    order = ask(opened, ORDER)
+    (request,) = sent(opened)
+    answer(opened, request.request_id, status, result)
+    assert type(order.error) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [(1, 104, LocalProtocolError), (2, 205, Expired), (3, 300, TerminalRefused), (5, 500, GatewayError)],
+)
+def test_an_orders_error_that_says_never_stays(opened: Session, status: int, code: int, error: type[Exception]) -> None:
+    order = ask(opened, ORDER)
+    (request,) = sent(opened)
+    answer(opened, request.request_id, status, [code, "no", None])
+    assert type(order.error) is error
 
 
 def test_what_cant_be_understood_is_counted_and_told(opened: Session) -> None:

@@ -73,7 +73,8 @@ class Gateway:
     @staticmethod
     def _read(process: "subprocess.Popen[str]", output: list[str]) -> None:
         assert process.stdout is not None
-        output.extend(iter(process.stdout.readline, ""))
+        with process.stdout:
+            output.extend(iter(process.stdout.readline, ""))
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor's descendants that live now."""
@@ -137,8 +138,6 @@ class Gateway:
             for process in self.left_behind():
                 process.kill()
         self._reader.join()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
         return status
 
 

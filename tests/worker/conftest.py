@@ -106,6 +106,7 @@ class FakeBroker:
         self.answers = True
         self.welcomes = True
         self.heard: list[tuple[int, Any]] = []
+        self.introduced: set[bytes] = set()
         self.identities: list[bytes] = []
         self._call_id = 0
 
@@ -121,11 +122,12 @@ class FakeBroker:
             kind = codec.worker_kind(frame)
             if kind == WorkerKind.READY:
                 self.heard.append((kind, codec.decode_ready(frame)))
+                self.introduced.add(identity)
                 if self.answers and self.welcomes:
                     self.send(codec.encode_welcome(self.generation, self.heartbeat_ms), identity)
             elif kind == WorkerKind.HEARTBEAT:
                 self.heard.append((kind, codec.decode_heartbeat(frame)))
-                if self.answers:
+                if self.answers and identity in self.introduced:
                     self.send(codec.encode_heartbeat(), identity)
             elif kind == WorkerKind.BEGUN:
                 self.heard.append((kind, codec.decode_begun(frame)))
