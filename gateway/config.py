@@ -331,7 +331,11 @@ def _default_place(environ: Mapping[str, str], place: tuple[str, str]) -> str:
     if _on_windows():
         return tcp_endpoint(DEFAULT_TCP_PORT + offset)
     folder = Path(environ.get("MT5GATE_STATE_DIR") or _default_state_dir(environ)).expanduser().absolute()
-    if folder.exists() and folder.stat().st_uid != os.getuid():
+    try:
+        is_ours = folder.stat().st_uid == os.getuid()
+    except OSError:
+        is_ours = True  # there is none yet
+    if not is_ours:
         raise ConfigError(f"{folder}: belongs to another user, who would get your orders; give your gateway's endpoint")
     return f"ipc://{folder / file}"
 

@@ -20,7 +20,7 @@ PREFIX: Final = "MT5GATE_"
 """Of every environment variable that sets a key; `__` goes one level down: MT5GATE_BROKER__HEARTBEAT_MS."""
 
 _NOT_KEYS: Final = frozenset({"BUILD", "ENDPOINT", "TICK_ENDPOINT"})
-"""MT5GATE_ENDPOINT and MT5GATE_TICK_ENDPOINT tell clients where to go, MT5GATE_BUILD is for building: they set no key."""
+"""MT5GATE_ENDPOINT and MT5GATE_TICK_ENDPOINT tell clients where to go, MT5GATE_BUILD is for building: no keys."""
 
 _FILES: Final = (("state_dir",), ("simulator", "ticks"))
 """Keys whose values are paths on this host: relative ones are relative to the file they stand in."""
@@ -34,12 +34,12 @@ class Tree:
         self.origins: dict[KeyPath, str] = {}
 
     def put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
-        """Set one key, making the mappings above it; what stood there as anything else is replaced."""
+        """Set one key, making the mappings above it. What else stands above stays, to be complained of."""
         inner = self.values
         for part in path[:-1]:
-            below = inner.get(part)
+            below = inner.setdefault(part, {})
             if not isinstance(below, dict):
-                below = inner[part] = {}
+                return
             inner = below
         inner[path[-1]] = value
         for known in [known for known in self.origins if known[: len(path)] == path]:

@@ -155,6 +155,11 @@ def test_variable_replaces_a_bad_value_of_the_file(loaded) -> None:
     assert loaded("broker: {spin_us: x}", {"MT5GATE_BROKER__SPIN_US": "5"}).broker.spin_us == 5
 
 
+def test_later_layer_does_not_hide_a_section_that_is_none(problems) -> None:
+    assert problems("broker: 5", {"MT5GATE_BROKER__SPIN_US": "5"})[0].startswith("broker (")
+    assert "got 'simulated'" in problems("accounts: {demo: simulated}", {"MT5_LOGIN": "5"})[0]
+
+
 def test_error_carries_its_code_and_its_lines(problems, loaded) -> None:
     with pytest.raises(Exception, match="unknown key") as caught:
         loaded("a: 1\nb: 2")
