@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import pytest
 
+from gateway.config import load
 from gateway.config_problems import key_paths
-from gateway.wire.errors import Code
+from gateway.wire.errors import Code, ConfigError
 
 PROBLEMS = {
     "unknown key": (
@@ -153,6 +155,15 @@ def test_command_line_is_named_where_it_is_to_blame(problems) -> None:
 
 def test_variable_replaces_a_bad_value_of_the_file(loaded) -> None:
     assert loaded("broker: {spin_us: x}", {"MT5GATE_BROKER__SPIN_US": "5"}).broker.spin_us == 5
+
+
+def test_file_that_is_no_text_is_refused(folder: Path) -> None:
+    (folder / "mt5gate.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"mt5gate.yaml: isn't UTF-8; save it as UTF-8"):
+        load(folder / "mt5gate.yaml", environ={})
+    (folder / "mt5gate.yaml").write_bytes(b"a: \x00")
+    with pytest.raises(ConfigError, match=r"mt5gate.yaml: isn't valid YAML; look for control characters"):
+        load(folder / "mt5gate.yaml", environ={})
 
 
 def test_later_layer_does_not_hide_a_section_that_is_none(problems) -> None:

@@ -308,17 +308,8 @@ def test_publisher_that_does_not_read_loses_nothing(
     terminal.add("EURUSD", list(range(20, 400_020)))
     publisher.want("EURUSD")
     start_feed(since=START_MSC // 1_000)
-    while not publisher.received("EURUSD"):
+    while len(publisher.received("EURUSD")) < 20_000:
         publisher.listen(1)
-    asked = -1
-    while asked != len(terminal.asked):  # until the feed is stuck: it doesn't ask for pages that it can't pass on
-        asked = len(terminal.asked)
-        time.sleep(0.05)
-        asked_pages = sum(name == "copy_ticks_from" for name, _ in terminal.asked)
-        if asked_pages == getattr(publisher, "pages", -1):
-            break
-        publisher.pages = asked_pages  # type: ignore[attr-defined]
-    assert sum(name == "copy_ticks_from" for name, _ in terminal.asked) < 90
     publisher.receives("EURUSD", list(range(400_003)))
 
 
