@@ -55,7 +55,8 @@ class Client(Trading):
     next call, unseen: a request refused for that reason never left. If another client says hello with the same
     `client_id`, this one raises SessionFenced from then on, until `connect()` takes the id back.
 
-    There is no thread of its own: answers and notices are taken in while somebody calls.
+    There is no thread of its own: answers and notices are taken in while somebody calls. Ctrl-C ends the wait for a
+    call and not the call: an order under way may still happen.
     """
 
     def __init__(

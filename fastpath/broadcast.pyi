@@ -6,6 +6,8 @@ import zmq
 
 __all__ = ("Broadcaster",)
 
+_Records = bytes | bytearray | memoryview  # `bytes` is also a counter's name below
+
 class Broadcaster:
     """Numbers each symbol's ticks 1, 2, 3, … and sends them on a PUB or XPUB socket, never waiting.
 
@@ -47,7 +49,7 @@ class Broadcaster:
     def publish(
         self,
         symbol: str,
-        records: bytes | bytearray | memoryview,
+        records: _Records,
         cursor_msc: int,
         cursor_ordinal: int,
         publish_ns: int,
@@ -58,7 +60,7 @@ class Broadcaster:
         multiple of 60 bytes, the local error for a symbol whose topic is longer than 502 bytes. O(bytes).
         """
 
-    def publish_each(self, symbol: str, records: bytes | bytearray | memoryview, publish_ns: int) -> int:
+    def publish_each(self, symbol: str, records: _Records, publish_ns: int) -> int:
         """Send every tick as a frame of its own; return the number of the first.
 
         A frame's cursor is its tick's own time_msc, and its place among those of the same millisecond in `records`.

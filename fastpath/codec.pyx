@@ -61,7 +61,7 @@ cdef enum:
 
 cdef uint64_t ANY = 0xFFFFFFFFFFFFFFFFULL
 
-# --- opening and reading -----------------------------------------------------------------------------------------------
+# --- opening and reading --------------------------------------------------------------------------------------------
 
 
 cdef int open_array(Frame *frame, const uint8_t *at, const uint8_t *end) except -1:
@@ -175,7 +175,7 @@ cdef inline int _write_raw(Writer *writer, bytes data) except -1:
     return 0
 
 
-# --- §3 client and broker ----------------------------------------------------------------------------------------------
+# --- §3 client and broker -------------------------------------------------------------------------------------------
 
 
 def encode_request(session, request_id, name, account, ttl_ms, args, kwargs=None):
@@ -279,7 +279,7 @@ def encode_error(code, message, detail=None):
     return pack([int(code), message, detail or None])
 
 
-# --- §4 broker and worker ----------------------------------------------------------------------------------------------
+# --- §4 broker and worker -------------------------------------------------------------------------------------------
 
 
 def worker_kind(bytes frame not None):
@@ -332,7 +332,7 @@ def decode_return(bytes frame not None):
     return generation, call_id, status, wait_ns, call_ns, tail_from(&message, 7)
 
 
-# --- §6 publisher and subscriber ---------------------------------------------------------------------------------------
+# --- §6 publisher and subscriber ------------------------------------------------------------------------------------
 
 
 def encode_ticks(bytes topic not None, epoch, first_seq, cursor_msc, cursor_ordinal, publish_ns, records):

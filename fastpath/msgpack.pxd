@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free
 
 
-# --- the core in C -----------------------------------------------------------------------------------------------------
+# --- the core in C --------------------------------------------------------------------------------------------------
 
 cdef extern from "mt5gate_msgpack.h" nogil:
     enum:
@@ -60,7 +60,7 @@ cdef extern from "mt5gate_plain.h":
     uint8_t *mt5gate_put_plain(uint8_t *at, const uint8_t *end, object value) noexcept
 
 
-# --- errors: this package's own until the gateway registers its classes ------------------------------------------------
+# --- errors: this package's own until the gateway registers its classes ---------------------------------------------
 
 cdef int raise_local(str message) except -1
 # `request_id` goes into the detail; 0: it could not be read
@@ -68,7 +68,7 @@ cdef int raise_remote(str message, int code, uint64_t request_id) except -1
 cdef int raise_fault(int fault) except -1
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------------------
 
 # Proven bytes, and how far they have been read.
 ctypedef struct Reader:
@@ -88,7 +88,7 @@ cdef object interned(const uint8_t *at, size_t size)
 cdef str shown(const uint8_t *at, const uint8_t *end)
 
 
-# --- writing -----------------------------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------------------------
 
 # Bytes being written: on the caller's stack at first, on the heap once they outgrow it.
 ctypedef struct Writer:

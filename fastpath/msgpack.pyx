@@ -29,7 +29,7 @@ __all__ = ("DecodeError", "EncodeError", "is_well_formed", "pack", "set_errors",
 MALFORMED = 100
 BAD_ARGUMENTS = 104
 
-# --- errors ------------------------------------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------------------------
 
 
 class EncodeError(ValueError):
@@ -85,7 +85,7 @@ cdef int raise_fault(int fault) except -1:
     return raise_remote(f"more than {MT5GATE_MAX_DEPTH} containers deep", MALFORMED, 0)
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------------------
 
 cdef enum:
     INTERNED = 256            # slots, more than there are calls, accounts and keys in use at once
@@ -208,7 +208,7 @@ def is_well_formed(bytes data not None):
     return mt5gate_skip(at, end, MT5GATE_MAX_DEPTH, &fault) == end
 
 
-# --- writing -----------------------------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------------------------
 
 cdef int grow(Writer *writer, size_t more) except -1:
     cdef size_t capacity = writer.used + more

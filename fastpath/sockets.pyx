@@ -43,7 +43,7 @@ cdef int EAGAIN = zmq.EAGAIN
 cdef int EINTR = errno.EINTR
 cdef int EHOSTUNREACH = zmq.EHOSTUNREACH
 
-# --- receiving ---------------------------------------------------------------------------------------------------------
+# --- receiving ------------------------------------------------------------------------------------------------------
 
 
 cdef int receive(zmq_msg_t *message, void *handle) except -1:
@@ -241,7 +241,7 @@ cdef class DealerSocket:
         return True
 
 
-# --- waiting -----------------------------------------------------------------------------------------------------------
+# --- waiting --------------------------------------------------------------------------------------------------------
 
 
 def wait(sockets not None, long timeout_ms):

@@ -179,6 +179,7 @@ def _engine(settings: BrokerSettings, generation: int) -> Engine:
         quotes=quotes,
         token_seed=int.from_bytes(os.urandom(8), "big"),
         tick_endpoint=settings.tick_endpoint,
+        feeds=settings.feeds,
     )
 
 

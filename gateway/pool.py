@@ -33,6 +33,9 @@ STAGE_NS: Final = 10_000_000_000
 MAX_REFUSALS: Final = 3
 """A process that says so often that it can't run as told, and never ran, won't: the supervisor gives up."""
 
+REFUSED: Final = (EXIT_REFUSED, 2)
+"""The exit statuses that say so; 2 is what a usage error ends with."""
+
 REMIND_NS: Final = 10_000_000_000
 """How often it is said what isn't ready yet."""
 
@@ -121,7 +124,7 @@ class Supervisor:
             return
         child.end()
         member.child = None
-        if status == EXIT_REFUSED and not member.was_ready:
+        if status in REFUSED and not member.was_ready:
             member.refusals += 1
         delay_ns = member.backoff.failed(now_ns)
         member.start_at_ns = now_ns + delay_ns

@@ -35,8 +35,8 @@ __all__ = (
     "die_with_parent",
 )
 
-EXIT_REFUSED: Final = 2
-"""Exit status of a process that can't run as it is told: an address in use, a folder that isn't its own."""
+EXIT_REFUSED: Final = 78
+"""Exit status of a process that can't run as it is told (EX_CONFIG): an address in use, a folder that isn't its own."""
 
 STALLED_AFTER_NS: Final = 5_000_000_000
 """A process whose loop hasn't come round for so long, though it isn't inside a terminal call, is stopped or stuck."""

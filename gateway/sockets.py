@@ -43,6 +43,7 @@ def publisher_socket(context: "zmq.Context[zmq.Socket[bytes]]", send_hwm: int) -
 
 def _common(socket: "zmq.Socket[bytes]") -> None:
     socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, 1)  # for tcp://[::1]; IPv4 addresses stay what they are
     socket.setsockopt(zmq.BACKLOG, LISTEN_BACKLOG)
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5 * HEARTBEAT_MS)

@@ -5,16 +5,23 @@ know what the state means.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import IO
 
 from gateway.wire.errors import ConfigError, JournalError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+if sys.platform == "win32":
     import msvcrt
+
+    def _try_lock(file: IO[str]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try_lock(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 __all__ = ("Lock", "next_generation", "prepare")
 
@@ -39,10 +46,7 @@ class Lock:
         """Take it; raises ConfigError, naming `what` and the holder's process id, if somebody else has it."""
         self._file: IO[str] = path.open("a+", encoding="ascii")
         try:
-            if fcntl is not None:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
-                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            _try_lock(self._file)
         except OSError as error:
             self._file.seek(0)
             holder = self._file.read().strip() or "unknown"

@@ -200,11 +200,7 @@ class Engine:
         self._dispatcher.submit(request, session, queue)
 
     def _order(self, request: InFlight, session: Session, account: Account) -> None:
-        try:
-            args, kwargs = self._decode_arguments(request.tail, request.has_kwargs)
-        except RemoteProtocolError as error:
-            self._outbox.refuse(request, error.code, error.message)
-            return
+        args, kwargs = self._decode_arguments(request.tail, request.has_kwargs)
         fields, problem = trade_request(args, kwargs)
         if fields is None:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, problem)
@@ -219,11 +215,7 @@ class Engine:
     def _gateway_call(
         self, now_ns: int, request: InFlight, name: str, session: Session | None, tail: bytes, has_kwargs: bool
     ) -> None:
-        try:
-            args, kwargs = self._decode_arguments(tail, has_kwargs)
-        except RemoteProtocolError as error:
-            self._outbox.refuse(request, error.code, error.message)
-            return
+        args, kwargs = self._decode_arguments(tail, has_kwargs)
         if kwargs:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no keywords")
         elif self._closed and name == "hello":

@@ -4,7 +4,6 @@ The package exists for Windows alone and keeps one connection a process, so it i
 not before. It never releases the GIL: nothing else may live in the process that uses this.
 """
 
-import importlib
 from typing import Any, Final
 
 from gateway.terminal.port import Login
@@ -54,7 +53,9 @@ class MetaTrader5Terminal:
     """The process's one connection to an installed terminal; raises ImportError where there is no package."""
 
     def __init__(self) -> None:
-        self._package: Any = importlib.import_module("MetaTrader5")
+        import MetaTrader5
+
+        self._package: Any = MetaTrader5
 
     def initialize(self, login: Login) -> bool:
         """Connect and log in; see `port.Terminal`. What is empty isn't passed: to the package, None is an error."""

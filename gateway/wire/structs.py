@@ -53,12 +53,12 @@ class Struct(tuple[Any, ...]):
     n_fields: ClassVar[int] = 0
     n_sequence_fields: ClassVar[int] = 0
     n_unnamed_fields: ClassVar[int] = 0
-    __match_args__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         names = tuple(cls.__annotations__)
         cls.n_fields = cls.n_sequence_fields = len(names)
-        cls.__match_args__ = names  # type: ignore[misc]  # typed as the empty tuple above, for mypy's own check of it
+        type.__setattr__(cls, "__match_args__", names)  # mypy allows no plain assignment to this name
         for index, name in enumerate(names):
             setattr(cls, name, property(itemgetter(index)))
 

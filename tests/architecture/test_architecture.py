@@ -21,7 +21,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "gateway.log": (),
     "gateway.settings": (),
     "gateway.statedir": ("gateway.wire",),
-    "gateway.config": ("gateway.settings", "gateway.statedir", "gateway.wire"),
+    "gateway.config": ("gateway.config", "gateway.settings", "gateway.statedir", "gateway.wire"),
     "gateway.plain": ("gateway.wire",),
     "gateway.accel": ("fastpath", "gateway.plain", "gateway.core.replycache", "gateway.wire"),
     "gateway.terminal": ("gateway.clock", "gateway.terminal", "gateway.wire"),
@@ -138,7 +138,7 @@ def test_only_the_clock_reads_a_clock() -> None:
 
 def test_only_config_reads_the_environment() -> None:
     for module, path in MODULES.items():
-        if module == "gateway.config":
+        if module == "gateway.config.loading":
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":

@@ -8,8 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clients.ticks import Batch, TickStatistics
-from gateway import cli_common
-from gateway.cli import app
+from gateway.cli import app, common
 from gateway.wire import constants as mt5
 from gateway.wire.errors import NoReply
 from gateway.wire.structs import TICK_DTYPE, OrderSendResult, Struct, SymbolInfo, Tick, TradeRequest
@@ -139,7 +138,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
         fake.opened.append(options)
         return fake
 
-    monkeypatch.setattr(cli_common, "open_client", open_client)
+    monkeypatch.setattr(common, "open_client", open_client)
     return fake
 
 

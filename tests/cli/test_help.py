@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from gateway import cli, cli_common
+from gateway import cli
+from gateway.cli import common
 
 
 def commands(command: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -76,5 +77,5 @@ def test_interrupt_of_a_read_ends_without_a_word(client: Any, mt5gate: Any) -> N
 
     result = mt5gate("positions")
 
-    assert result.exit_code == cli_common.EXIT_INTERRUPTED
+    assert result.exit_code == common.EXIT_INTERRUPTED
     assert result.output == ""

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway import cli_serve, feed, pool, worker
+from gateway import feed, pool, worker
+from gateway.cli import serve
 from gateway.config import Config
 from gateway.settings import FeedSettings, WorkerSettings
 
@@ -138,7 +139,7 @@ def test_worker_is_named_after_account_host_and_lanes(mt5gate: Any, started: lis
 
 
 def test_password_is_asked_for_where_somebody_can_answer(mt5gate: Any, started: list[Any], monkeypatch: Any) -> None:
-    monkeypatch.setattr(cli_serve, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr(serve, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
 
     result = mt5gate("worker", "-g", "tcp://127.0.0.1:5551", "--login", "5", input=f"{SECRET}\n")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway import cli_common, tables
+from gateway.cli import common, tables
 from gateway.wire.structs import TICK_DTYPE
 
 
@@ -61,7 +61,7 @@ def test_json_is_one_line_that_any_parser_takes() -> None:
 
 @pytest.mark.parametrize(
     ("timeout", "made", "connected"),
-    [(None, {}, cli_common.HELLO_S), (2.0, {"timeout": 2.0, "order_timeout": 2.0, "bulk_timeout": 2.0}, 2.0)],
+    [(None, {}, common.HELLO_S), (2.0, {"timeout": 2.0, "order_timeout": 2.0, "bulk_timeout": 2.0}, 2.0)],
 )
 def test_client_is_made_with_the_options_given(
     monkeypatch: pytest.MonkeyPatch, timeout: float | None, made: dict[str, float], connected: float
@@ -79,8 +79,8 @@ def test_client_is_made_with_the_options_given(
     monkeypatch.setattr("clients.Client", Client, raising=False)
     monkeypatch.setenv("MT5GATE_ENDPOINT", "tcp://127.0.0.1:9")
 
-    assert isinstance(cli_common.open_client("", "live", timeout), Client)
-    assert isinstance(cli_common.open_client("tcp://127.0.0.1:1", "", timeout), Client)
+    assert isinstance(common.open_client("", "live", timeout), Client)
+    assert isinstance(common.open_client("tcp://127.0.0.1:1", "", timeout), Client)
 
     assert seen == [
         ("tcp://127.0.0.1:9", {"account": "live", **made}),

@@ -173,7 +173,7 @@ def test_configuration_that_cannot_be_used_is_a_usage_error(mt5gate: Any, monkey
     def open_client(*_: Any) -> None:
         raise ConfigError("log.level: expected debug\nbrokr: unknown key")
 
-    monkeypatch.setattr("gateway.cli_common.open_client", open_client)
+    monkeypatch.setattr("gateway.cli.common.open_client", open_client)
 
     result = mt5gate("order", "buy", "EURUSD", "0.1")
 

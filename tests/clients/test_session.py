@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from clients.exchange import HELLO_AGAIN_NS, MAX_IN_FLIGHT, MAX_NOTICES, MOVES, Exchange, IllegalMove, Phase, State
+from clients.exchange import (
+    HELLO_AGAIN_NS,
+    MAX_IN_FLIGHT,
+    MAX_NOTICES,
+    MAX_UNKNOWN,
+    MOVES,
+    Exchange,
+    IllegalMove,
+    Phase,
+    State,
+)
 from clients.session import Session
 from gateway.wire import codec
 from gateway.wire.errors import (
@@ -467,6 +477,17 @@ def test_notices_are_bounded_and_the_lost_ones_counted(opened: Session) -> None:
     assert (len(notices), opened.dropped_notices) == (MAX_NOTICES, 3)
     assert notices[0].payload == {"n": 3}
     assert opened.take_notices() == []
+
+
+def test_unknown_orders_are_remembered_up_to_a_bound(opened: Session) -> None:
+    orders = [ask(opened, ORDER) for _ in range(MAX_UNKNOWN + 1)]
+    sent(opened)
+    for order in orders:
+        opened.give_up(order)
+    for order in orders[:2]:
+        answer(opened, order.request_id, 0, [10_009])
+    assert [notice.payload["request_id"] for notice in opened.take_notices()] == [orders[1].request_id]
+    assert opened.late == 1
 
 
 def test_an_unknown_call_never_leaves() -> None:

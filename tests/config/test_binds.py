@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.endpoints import MAX_IPC_PATH_BYTES, validated_bind
+from gateway.config.endpoints import MAX_IPC_PATH_BYTES, validated_bind
 from gateway.wire.errors import ConfigError
 
 LONGEST = "/" + "x" * (MAX_IPC_PATH_BYTES - 1)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gateway.config import load
-from gateway.config_problems import key_paths
+from gateway.config.problems import key_paths
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "mt5gate.yaml"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import load
-from gateway.config_problems import key_paths
+from gateway.config.problems import key_paths
 from gateway.wire.errors import Code, ConfigError
 
 PROBLEMS = {

@@ -28,7 +28,14 @@ LIMITS = {
     "max_credit": 64,
     "late_answer_ns": 60 * SECOND,
 }
-PROOF = {"login": 5001, "server": "Broker-Demo", "path": "C:\\MT5", "trade_mode": 0, "margin_mode": 2, "currency": "USD"}
+PROOF = {
+    "login": 5001,
+    "server": "Broker-Demo",
+    "path": "C:\\MT5",
+    "trade_mode": 0,
+    "margin_mode": 2,
+    "currency": "USD",
+}
 ALL_LANES = ("trade", "watch", "query")
 ENTRY = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0}
 EXIT = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 1, "position": 77}

@@ -228,3 +228,25 @@ def test_a_deadline_of_a_day_is_kept(plane):
     assert plane.stats()["in_flight"] == 1
     plane.pass_time(2 * SECOND)
     assert plane.stats()["abandoned"] == 1
+
+
+def test_less_than_a_millisecond_left_is_told_as_one(plane):
+    plane.ask("positions_get", ttl_ms=1)
+    plane.now_ns += MILLISECOND // 2
+    assert plane.call().ttl_ms == 1
+
+
+def test_entries_wait_while_only_a_terminal_that_doesnt_trade_is_free(make_plane, orders):
+    plane = make_plane()
+    plane.ready("on", lanes=("trade",))
+    plane.ready("off", lanes=("trade",), tradable=False)
+    plane.hello()
+    plane.ask("order_send", orders["entry"])
+    held = plane.call(b"on")
+    plane.ask("order_send", orders["exit"])
+    leaving = plane.call(b"off")
+    plane.ask("order_send", orders["entry"])
+    plane.give_back(leaving, [], identity=b"off")
+    assert plane.calls(b"off") == []
+    plane.give_back(held, [], identity=b"on")
+    assert plane.call(b"on")

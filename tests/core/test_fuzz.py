@@ -20,7 +20,9 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=10), inner, max_size=4)),
     max_leaves=8,
 )
-NAMES = st.sampled_from(["hello", "ping", "bye", "accounts", "stats", "order_send", "symbol_spec", "positions_get", "x"])
+NAMES = st.sampled_from(
+    ["hello", "ping", "bye", "accounts", "stats", "order_send", "symbol_spec", "positions_get", "x"]
+)
 SETTINGS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )

@@ -56,3 +56,7 @@ def test_a_value_beyond_the_last_bucket_is_kept_as_the_maximum() -> None:
     histogram = filled([1, 2**60])
     assert histogram.max_ns == 2**60
     assert histogram.percentile(1.0) <= 2**60
+
+
+def test_no_fraction_goes_beyond_the_maximum() -> None:
+    assert filled([3, 70]).percentile(2.0) == 70

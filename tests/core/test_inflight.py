@@ -104,3 +104,17 @@ def test_the_wheel_behaves_as_a_sorted_table(steps: list[tuple[str, int]]) -> No
         next_ns = wheel.next_due_ns(until_ns)
         assert next_ns <= max(until_ns, now_ns)
         assert all(next_ns <= due_ns for due_ns in model.values())
+
+
+def test_a_deadline_that_has_passed_already_is_due_with_the_next_slot() -> None:
+    wheel = DeadlineWheel()
+    wheel.expired(10 * SLOT_NS)
+    request = due_at(SLOT_NS)
+    assert wheel.add(request) == 11 * SLOT_NS
+    assert wheel.expired(11 * SLOT_NS) == [request]
+
+
+def test_the_next_deadline_is_looked_for_one_turn_ahead() -> None:
+    wheel = DeadlineWheel()
+    wheel.add(due_at(5 * TURN_NS))
+    assert wheel.next_due_ns(9 * TURN_NS) <= 5 * TURN_NS + SLOT_NS

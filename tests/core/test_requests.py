@@ -4,6 +4,7 @@ import pytest
 
 from gateway.wire import codec
 from gateway.wire.errors import Code, Status
+from gateway.wire.messages import Ready
 
 SECOND = 1_000_000_000
 
@@ -240,3 +241,19 @@ def test_undeliverable_replies_are_counted(plane):
     plane.flush()
     plane.engine.undeliverable_clients(plane.now_ns, [0])
     assert plane.counters()["undeliverable_to_clients"] == 1
+
+
+def test_a_repeated_read_that_waits_at_shutdown_gets_no_reply(plane):
+    request_id = plane.ask("symbol_info", "A")
+    plane.flush()
+    plane.goodbye()
+    plane.engine.shutdown(plane.now_ns)
+    assert plane.reply(request_id).result[0] == Code.NO_REPLY
+
+
+def test_no_worker_is_taken_after_shutdown(plane):
+    plane.engine.shutdown(plane.now_ns)
+    ready = Ready("w9", 1, "demo", ("query",), 1, {}, False, "")
+    plane.from_worker(codec.encode_ready(ready), b"w9")
+    plane.flush()
+    assert b"w9" not in plane.worker_inbox

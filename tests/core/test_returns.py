@@ -257,3 +257,53 @@ def test_indexes_that_arent_of_the_last_flush_are_ignored(plane):
     plane.flush()
     plane.engine.undeliverable_workers(plane.now_ns, [0, 5, -1])
     assert plane.worker_stats()["condition"] == "live"
+
+
+def test_frames_reported_undeliverable_twice_count_once(plane, orders):
+    request_id = plane.ask("order_send", orders["entry"])
+    plane.flush()
+    for _ in range(2):
+        plane.engine.undeliverable_workers(plane.now_ns, [0])
+    assert plane.reply(request_id).status == Status.REFUSED
+
+
+def test_an_undeliverable_order_of_a_session_that_has_ended_is_dropped(make_plane, orders):
+    plane = make_plane()
+    plane.ready("w1")
+    plane.ready("w2")
+    plane.hello()
+    plane.ask("order_send", orders["entry"])
+    plane.flush()
+    plane.ask("bye")
+    plane.engine.undeliverable_workers(plane.now_ns, [0])
+    assert plane.calls(b"w2") == []
+    assert plane.counters()["requests_dropped"] == 1
+
+
+@pytest.mark.parametrize("name", ["order_send", "positions_get"])
+def test_what_a_lost_worker_still_holds_keeps_its_place(plane, orders, name):
+    plane.ask(name, *([orders["entry"]] if name == "order_send" else []), ttl_ms=1_000)
+    call = plane.call()
+    plane.pass_time(2 * SECOND)
+    plane.replies()
+    plane.pass_time(SECOND)
+    plane.engine.undeliverable_workers(plane.now_ns, list(range(len(plane.to_workers))))
+    assert (plane.worker_stats()["condition"], plane.worker_stats()["used"]) == ("lost", 1)
+    plane.give_back(call, [])
+    assert (plane.worker_stats()["condition"], plane.worker_stats()["used"]) == ("live", 0)
+
+
+def test_a_read_that_has_lost_two_workers_is_given_up(make_plane):
+    plane = make_plane()
+    plane.hello()
+    for number, name in enumerate((b"w1", b"w2")):
+        plane.ready(name.decode(), lanes=("query",), credit=2)
+        if number == 0:
+            request_id = plane.ask("symbol_info", "A", ttl_ms=60_000)
+            plane.flush()
+        assert plane.calls(name)[0].args == ["A"]
+        plane.ask("symbol_info", "B", ttl_ms=60_000)
+        plane.flush()
+        plane.engine.undeliverable_workers(plane.now_ns, list(range(len(plane.to_workers))))
+    assert plane.reply(request_id).result[0] == Code.NO_REPLY
+    assert [plane.worker_stats(name)["used"] for name in ("w1", "w2")] == [1, 1]

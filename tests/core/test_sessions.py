@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.core.session import SessionTable
 from gateway.wire import codec
 from gateway.wire.errors import Code, Status
 
@@ -205,3 +206,11 @@ def test_a_reply_to_an_ended_session_is_dropped_and_counted(plane):
     assert plane.silent()
     assert plane.counters()["replies_dropped"] == 1
     assert plane.worker_stats()["used"] == 0
+
+
+def test_a_token_in_use_is_not_given_again():
+    table, twin = SessionTable(5), SessionTable(5)
+    first, second = (table.open(name, b"a", None, 0) for name in "ab")
+    assert twin.open("a", b"a", None, 0).token == first.token
+    twin.by_token[second.token] = first
+    assert twin.open("b", b"b", None, 0).token not in (first.token, second.token)

@@ -1,4 +1,4 @@
-"""The compiled codec against the reference: the same bytes out, the same frames in, the same refusals with their codes."""
+"""The compiled codec against the reference: the same bytes out, the same frames in, the same refusals and codes."""
 
 from collections.abc import Callable
 from enum import IntEnum
@@ -161,7 +161,9 @@ def test_any_bytes_are_judged_as_by_the_reference(outcome: Outcome, frame: bytes
 
 
 WHOLE = {
-    "decode_request": reference.encode_request(2**63 + 1, 77, "order_send", "demo", 15_000, [{"volume": 0.1}], {"a": 1}),
+    "decode_request": reference.encode_request(
+        2**63 + 1, 77, "order_send", "demo", 15_000, [{"volume": 0.1}], {"a": 1}
+    ),
     "decode_reply": reference.encode_reply(77, 0, reference.pack([10009, 1.5, "é"]), (1, 2, 3, 4, 5, 6)),
     "decode_return": reference.encode_return(3, 4, 0, 10, 2**40, reference.pack({"a": [1, None]})),
     "decode_begun": reference.encode_begun(3, 4),

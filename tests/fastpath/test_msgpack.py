@@ -74,7 +74,9 @@ def test_integers_at_every_border_of_their_encodings(number: int) -> None:
     assert fast.unpack(encoded) == number
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 255, 256, 1_020, 1_100, 65_535, 65_536, 200_000])
+@pytest.mark.parametrize(
+    "size", [0, 1, 3, 4, 7, 8, 15, 16, 17, 31, 32, 255, 256, 1_020, 1_100, 65_535, 65_536, 200_000]
+)
 def test_lengths_at_every_border_of_their_encodings(size: int) -> None:
     for value in ("x" * size, "é" * size, bytes(size), [None] * size, dict.fromkeys(map(str, range(size)))):
         encoded = fast.pack(value)
@@ -180,8 +182,7 @@ def test_mutated_bytes_are_judged_as_by_the_reference(value: Any, data: st.DataO
 def assert_same_judgement(data: bytes) -> None:
     try:
         expected = repr(reference.unpack(data))
-    except RemoteProtocolError as error:
-        assert error.code == Code.MALFORMED
+    except RemoteProtocolError:
         assert not fast.is_well_formed(data)
         with pytest.raises(RemoteProtocolError) as caught:
             fast.unpack(data)

@@ -88,18 +88,14 @@ def test_messages_of_other_than_one_frame_are_drained_and_counted(
     assert client.recv_multipart() == [b"answer"]  # none of these made it a REQ
 
 
-def test_an_empty_frame_is_a_message(
-    sockets: ModuleType, router: Any, context: Any, endpoint: str
-) -> None:
+def test_an_empty_frame_is_a_message(sockets: ModuleType, router: Any, context: Any, endpoint: str) -> None:
     client = connect(context, endpoint, zmq.DEALER, b"a")
     client.send(b"")
     assert receive(sockets, router, 1) == [(b"a", b"")]
     assert router.malformed == 0
 
 
-def test_a_frame_over_the_limit_is_not_copied(
-    sockets: ModuleType, router: Any, context: Any, endpoint: str
-) -> None:
+def test_a_frame_over_the_limit_is_not_copied(sockets: ModuleType, router: Any, context: Any, endpoint: str) -> None:
     client = connect(context, endpoint, zmq.DEALER, b"a")
     client.send(bytes(MAX_BYTES))
     client.send(bytes(MAX_BYTES + 1))
@@ -124,9 +120,7 @@ def test_a_req_client_is_heard_and_answered_with_its_delimiter(
     assert plainly.recv_multipart() == [b"answer"]
 
 
-def test_what_a_gone_peer_would_get_is_reported(
-    sockets: ModuleType, router: Any, context: Any, endpoint: str
-) -> None:
+def test_what_a_gone_peer_would_get_is_reported(sockets: ModuleType, router: Any, context: Any, endpoint: str) -> None:
     client = connect(context, endpoint, zmq.DEALER, b"a")
     client.send(b"hello")
     receive(sockets, router, 1)
@@ -139,9 +133,7 @@ def test_what_a_gone_peer_would_get_is_reported(
         assert time.monotonic() < deadline
 
 
-def test_a_full_peer_costs_itself_alone(
-    sockets: ModuleType, router: Any, context: Any, endpoint: str
-) -> None:
+def test_a_full_peer_costs_itself_alone(sockets: ModuleType, router: Any, context: Any, endpoint: str) -> None:
     slow = connect(context, endpoint, zmq.DEALER, b"slow")
     quick = connect(context, endpoint, zmq.DEALER, b"quick")
     slow.send(b"hello")
@@ -178,18 +170,14 @@ def test_a_dealer_sends_and_takes_bursts(sockets: ModuleType, context: Any, endp
     assert burst == [b"1", b"2"]
 
 
-def test_a_dealer_with_nobody_to_send_to_says_so(
-    sockets: ModuleType, context: Any, endpoint: str
-) -> None:
+def test_a_dealer_with_nobody_to_send_to_says_so(sockets: ModuleType, context: Any, endpoint: str) -> None:
     socket = context.socket(zmq.DEALER)
     socket.immediate = True
     socket.connect(endpoint)
     assert sockets.DealerSocket(socket).send(b"hello") is False
 
 
-def test_wait_tells_which_sockets_can_be_read(
-    sockets: ModuleType, context: Any, endpoint: str
-) -> None:
+def test_wait_tells_which_sockets_can_be_read(sockets: ModuleType, context: Any, endpoint: str) -> None:
     servers = []
     for number in range(3):
         server = context.socket(zmq.ROUTER)
@@ -273,7 +261,9 @@ class TestCompiledAlone:
     def test_identities_are_the_right_ones_however_many_share_a_slot(
         self, sockets: ModuleType, router: Any, context: Any, endpoint: str
     ) -> None:
-        clients = {b"id-%d" % number: connect(context, endpoint, zmq.DEALER, b"id-%d" % number) for number in range(400)}
+        clients = {
+            b"id-%d" % number: connect(context, endpoint, zmq.DEALER, b"id-%d" % number) for number in range(400)
+        }
         for _ in range(2):
             for identity, client in clients.items():
                 client.send(identity)
@@ -296,17 +286,19 @@ class TestCompiledAlone:
         with pytest.raises(ValueError, match="at most 16"):
             sockets.wait([router] * 17, 0)
 
-    def test_a_context_being_terminated_raises(
-        self, sockets: ModuleType, context: Any, endpoint: str
-    ) -> None:
+    def test_a_context_being_terminated_raises(self, sockets: ModuleType, context: Any, endpoint: str) -> None:
         own = zmq.Context()
         socket = own.socket(zmq.ROUTER)
         router = sockets.RouterSocket(socket, MAX_BYTES)
         ending = threading.Thread(target=own.term)
         ending.start()
-        with pytest.raises(zmq.ContextTerminated):
+
+        def use_until_it_ends() -> None:
             while True:
                 sockets.wait((socket,), 10)
                 router.recv_burst(1)
+
+        with pytest.raises(zmq.ContextTerminated):
+            use_until_it_ends()
         socket.close(linger=0)
         ending.join()

@@ -137,7 +137,11 @@ def test_large_pages_are_delivered_in_bounded_batches(monkeypatch: pytest.Monkey
     monkeypatch.setattr(feedreader, "MAX_BATCH", 3)
     history = History(ticks_at([0, 5, 5, 5, 5, 5, 5, 7]))
     batches = read_on(TickReader(START_MSC), history, 1)
-    assert [(msc - START_MSC, ordinal, len(rows)) for msc, ordinal, rows in batches] == [(5, 1, 3), (5, 4, 3), (7, 0, 2)]
+    assert [(msc - START_MSC, ordinal, len(rows)) for msc, ordinal, rows in batches] == [
+        (5, 1, 3),
+        (5, 4, 3),
+        (7, 0, 2),
+    ]
 
 
 def test_nothing_is_asked_while_something_waits() -> None:

@@ -40,7 +40,9 @@ def blank(kind: Any, **fields: Any) -> Any:
 
 
 def done(request: dict[str, Any]) -> OrderSendResult:
-    return blank(OrderSendResult, retcode=10009, order=7, comment="Request executed", request=blank(TradeRequest, **request))
+    return blank(
+        OrderSendResult, retcode=10009, order=7, comment="Request executed", request=blank(TradeRequest, **request)
+    )
 
 
 class FakeTerminal:
@@ -146,9 +148,7 @@ class FakeBroker:
         """Send a CALL to the worker that spoke last from a new line, and return its id."""
         self._call_id += 1
         tail = codec.pack(list(args)) + (codec.pack(kwargs) if kwargs else b"")
-        self.send(
-            codec.encode_call(generation or self.generation, self._call_id, name, ttl_ms, tail, bool(kwargs))
-        )
+        self.send(codec.encode_call(generation or self.generation, self._call_id, name, ttl_ms, tail, bool(kwargs)))
         return self._call_id
 
     def wait_for(self, kind: int, fits: Callable[[Any], bool] = lambda _: True) -> Any:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.config_layers import as_in_variables
-from gateway.config_model import Schema
-from gateway.config_problems import KeyPath, Origins, problem_line
-from gateway.endpoints import MAX_IPC_PATH_BYTES, ipc_path
+from gateway.config.endpoints import MAX_IPC_PATH_BYTES, ipc_path
+from gateway.config.layers import as_in_variables
+from gateway.config.model import Schema
+from gateway.config.problems import KeyPath, Origins, problem_line
 
 __all__ = ("PLACES", "contradictions")
 

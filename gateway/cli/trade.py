@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway import cli_common, tables
-from gateway.cli_common import AccountOption, EndpointOption, JsonOption, TimeoutOption, show
+from gateway.cli import common, tables
+from gateway.cli.common import AccountOption, EndpointOption, JsonOption, TimeoutOption, show
 
 if TYPE_CHECKING:
     from clients import Client
@@ -76,8 +76,8 @@ def order_buy(
       mt5gate order buy EURUSD 0.1 --limit 1.0780 --comment dip
       mt5gate order buy EURUSD 0.1 --stop 1.0900 --limit 1.0895
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
-        with cli_common.order_under_way():
+    with common.connected(endpoint, account, timeout) as client:
+        with common.order_under_way():
             result = client.buy(
                 symbol,
                 volume,
@@ -120,8 +120,8 @@ def order_sell(
       mt5gate order sell EURUSD 0.1 --sl 1.0900 --tp 1.0750 --magic 7
       mt5gate order sell EURUSD 0.1 --stop 1.0700
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
-        with cli_common.order_under_way():
+    with common.connected(endpoint, account, timeout) as client:
+        with common.order_under_way():
             result = client.sell(
                 symbol,
                 volume,
@@ -156,8 +156,8 @@ def order_close(
       mt5gate order close 394540683
       mt5gate order close 394540683 --volume 0.05
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
-        with cli_common.order_under_way():
+    with common.connected(endpoint, account, timeout) as client:
+        with common.order_under_way():
             result = client.close(ticket, volume, deviation=deviation, comment=comment)
         _show_result(client, result, as_json)
 
@@ -185,8 +185,8 @@ def order_modify(
     """
     if stop_loss is None and take_profit is None and price is None:
         raise typer.BadParameter("expected something to change: --sl, --tp or --price")
-    with cli_common.connected(endpoint, account, timeout) as client:
-        with cli_common.order_under_way():
+    with common.connected(endpoint, account, timeout) as client:
+        with common.order_under_way():
             result = client.modify(ticket, sl=stop_loss, tp=take_profit, price=price)
         _show_result(client, result, as_json)
 
@@ -205,8 +205,8 @@ def order_cancel(
     Example:
       mt5gate order cancel 394540684
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
-        with cli_common.order_under_way():
+    with common.connected(endpoint, account, timeout) as client:
+        with common.order_under_way():
             result = client.cancel(ticket)
         _show_result(client, result, as_json)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from gateway.config_problems import KeyPath
+from gateway.config.problems import KeyPath
 from gateway.wire.errors import ConfigError
 
 __all__ = ("PREFIX", "Tree", "environment_layer", "file_layer", "merge", "readable_by_others")

@@ -1,7 +1,7 @@
 """The command `mt5gate`: a client of the gateway like any other, and the way to start one.
 
-It holds no policy: what it sends, any client may send. Its commands are in `cli_serve` (run, worker, feed,
-config, version), `cli_trade` (order), `cli_look` (quote, positions, …) and `cli_watch` (ticks, stats); `cli_common` has
+It holds no policy: what it sends, any client may send. Its commands are in `serve` (run, worker, feed,
+config, version), `trade` (order), `look` (quote, positions, …) and `watch` (ticks, stats); `common` has
 what they share.
 """
 
@@ -12,8 +12,8 @@ from typing import Final
 
 import typer
 
-from gateway import cli_look, cli_serve, cli_trade, cli_watch
-from gateway.cli_common import EXIT_STATUSES, Group
+from gateway.cli import look, serve, trade, watch
+from gateway.cli.common import EXIT_STATUSES, Group
 
 __all__ = ("app", "main")
 
@@ -42,10 +42,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-cli_serve.add_commands(app)
-cli_watch.add_commands(app)
-cli_look.add_commands(app)
-cli_trade.add_commands(app)
+serve.add_commands(app)
+watch.add_commands(app)
+look.add_commands(app)
+trade.add_commands(app)
 
 
 def main() -> int:

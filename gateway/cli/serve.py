@@ -10,8 +10,9 @@ from typing import Annotated, Final
 import typer
 import yaml
 
-from gateway import config, tables
-from gateway.cli_common import ConfigOption, JsonOption, say
+from gateway import config
+from gateway.cli import tables
+from gateway.cli.common import ConfigOption, JsonOption, say
 from gateway.settings import FeedSettings, WorkerSettings
 
 __all__ = ("add_commands",)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from gateway.config_model import Schema
+from gateway.config.model import Schema
 
 __all__ = ("KeyPath", "Origins", "dotted", "key_paths", "problem_line", "problem_lines", "suggestion")
 

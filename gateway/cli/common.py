@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from gateway import config, tables
+from gateway import config
+from gateway.cli import tables
 from gateway.wire.errors import (
     Code,
     ConfigError,

@@ -15,11 +15,11 @@ from typing import Any, Final
 from pydantic import PrivateAttr, ValidationError
 
 from gateway import statedir
-from gateway.config_checks import PLACES, contradictions
-from gateway.config_layers import Tree, environment_layer, file_layer, merge, readable_by_others
-from gateway.config_model import Account, Schema
-from gateway.config_problems import Origins, problem_lines
-from gateway.endpoints import ipc_path, tcp_endpoint
+from gateway.config.checks import PLACES, contradictions
+from gateway.config.endpoints import ipc_path, tcp_endpoint
+from gateway.config.layers import Tree, environment_layer, file_layer, merge, readable_by_others
+from gateway.config.model import Account, Schema
+from gateway.config.problems import Origins, problem_lines
 from gateway.settings import (
     AccountSettings,
     BrokerSettings,
@@ -44,7 +44,7 @@ __all__ = (
 FILE_NAME: Final = "mt5gate.yaml"
 
 DEFAULT_TCP_PORT: Final = 5_550
-"""First of the five ports used where there are no owner-only sockets; see `config_checks.PLACES`."""
+"""First of the five ports used where there are no owner-only sockets; see `checks.PLACES`."""
 
 _log = logging.getLogger("mt5gate.config")
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway import cli_common, clock, tables
-from gateway.cli_common import AccountOption, EndpointOption, JsonOption, TimeoutOption, answered, show
+from gateway import clock
+from gateway.cli import common, tables
+from gateway.cli.common import AccountOption, EndpointOption, JsonOption, TimeoutOption, answered, show
 
 if TYPE_CHECKING:
     from clients import Client
@@ -46,7 +47,7 @@ def quote(
       mt5gate quote EURUSD
       mt5gate quote EURUSD USDJPY --json
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         ticks = [(symbol, _last_tick(client, symbol)) for symbol in symbols]
         digits = {} if as_json else {symbol: (client.symbol_spec(symbol) or {}).get("digits") for symbol in symbols}
     show(
@@ -91,7 +92,7 @@ def positions(
       mt5gate positions
       mt5gate positions --symbol EURUSD --json
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         found = answered(client, client.positions_get(symbol=symbol or None), "positions")
     show(
         as_json,
@@ -135,7 +136,7 @@ def orders(
       mt5gate orders
       mt5gate orders --symbol EURUSD --json
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         found = answered(client, client.orders_get(symbol=symbol or None), "orders")
     show(as_json, found, lambda: _orders_table(found, "no pending orders"))
 
@@ -178,7 +179,7 @@ def account_info(
       mt5gate account
       mt5gate account --account live --json
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         info = answered(client, client.account_info(), "account")
     kind = ("demo", "contest", "real")[info.trade_mode] if 0 <= info.trade_mode < 3 else str(info.trade_mode)
     margin = {0: "netting", 1: "exchange", 2: "hedging"}.get(info.margin_mode, str(info.margin_mode))
@@ -223,7 +224,7 @@ def symbols(
       mt5gate symbols "*USD*"
       mt5gate symbols "*,!*JPY*" --json
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         found = answered(client, client.symbols_get(group or None), "symbols")
     show(
         as_json,
@@ -279,7 +280,7 @@ def history(
     date_to = _server_seconds(until) if until else int((now + _ALL_TIME_AHEAD).timestamp())
     if date_from > date_to:
         raise typer.BadParameter("--from: expected a date before --to")
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         read = client.history_deals_get if kind is Kind.DEALS else client.history_orders_get
         found: tuple[Any, ...] = answered(client, read(date_from, date_to, group=symbol or None), "history")
     if kind is Kind.ORDERS:

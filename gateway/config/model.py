@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.endpoints import validated_bind
+from gateway.config.endpoints import validated_bind
 
 __all__ = (
     "Account",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from gateway import cli_common, config, tables
-from gateway.cli_common import AccountOption, EndpointOption, JsonOption, TimeoutOption, say
-from gateway.endpoints import ipc_path
+from gateway import config
+from gateway.cli import common, tables
+from gateway.cli.common import AccountOption, EndpointOption, JsonOption, TimeoutOption, say
+from gateway.config.endpoints import ipc_path
 from gateway.wire import constants as mt5
 from gateway.wire.errors import GatewayError, NoReply, TerminalRefused, Unavailable
 from gateway.wire.structs import TICK_DTYPE
@@ -78,7 +79,7 @@ def ticks(
       mt5gate ticks --batch
     """
     try:
-        with cli_common.connected(endpoint, account, timeout) as client:
+        with common.connected(endpoint, account, timeout) as client:
             digits = {symbol: _digits(client, symbol) for symbol in symbols or ()}
             place = tick_endpoint or config.named_tick_endpoint() or _reachable(endpoint, client.welcome)
             options = {"endpoint": place} if place else {}
@@ -207,7 +208,7 @@ def stats(
       mt5gate stats --probe 1000
       mt5gate stats --json | jq .workers
     """
-    with cli_common.connected(endpoint, account, timeout) as client:
+    with common.connected(endpoint, account, timeout) as client:
         probes = {name: _probe(client, name, probe) for name in ("ping", "account_info")} if probe else {}
         found = client.stats()
     if as_json:

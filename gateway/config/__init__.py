@@ -1,0 +1,25 @@
+"""The configuration: `loading` finds it and is the environment's only reader, the other files check and explain."""
+
+from gateway.config.loading import (
+    FILE_NAME,
+    Config,
+    Credentials,
+    credentials,
+    default_endpoint,
+    default_tick_endpoint,
+    gateway_endpoint,
+    load,
+    named_tick_endpoint,
+)
+
+__all__ = (
+    "FILE_NAME",
+    "Config",
+    "Credentials",
+    "credentials",
+    "default_endpoint",
+    "default_tick_endpoint",
+    "gateway_endpoint",
+    "load",
+    "named_tick_endpoint",
+)
