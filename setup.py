@@ -98,7 +98,7 @@ def check_buildable() -> None:
         raise Unbuildable(f"Cython can't be imported: {error}") from error
 
     from setuptools import Distribution
-    from setuptools.errors import BaseError
+    from setuptools.errors import BaseError, CCompilerError
 
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch, "probe.c")
@@ -108,8 +108,8 @@ def check_buildable() -> None:
         command.ensure_finalized()
         try:
             command.run()
-        except (BaseError, OSError) as error:
-            raise Unbuildable(f"no C compiler that finds Python.h: {error}") from error
+        except (BaseError, CCompilerError, OSError) as error:
+            raise Unbuildable(f"no C compiler that finds Python.h ({str(error)[:60]}…)") from error
 
 
 class BuildExtensions(build_ext):
@@ -139,6 +139,8 @@ class BuildExtensions(build_ext):
 
 def chosen() -> list[Extension]:
     """Return what is to be compiled: everything, or nothing."""
+    if "sdist" in sys.argv:  # nothing is built, and the sources belong into it whatever can be built here
+        return modules()
     if MODE == "pure":
         return []
     try:

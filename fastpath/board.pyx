@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap
 
-from fastpath.msgpack cimport Writer, finish, put_array_head, put_byte, put_double, put_signed, put_unsigned, start
+from fastpath.msgpack cimport Writer, finish, put_array_head, put_double, put_signed, put_unsigned, start
 
 import contextlib
 import os

@@ -6,7 +6,7 @@ read by the rule for it.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from fastpath.msgpack cimport MT5GATE_MAX_FIELDS, Reader
+from fastpath.msgpack cimport MT5GATE_MAX_FIELDS
 
 
 # Rules of the protocol, from gateway.wire.messages and gateway.wire.errors, which this package must not import.

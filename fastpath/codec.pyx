@@ -1,4 +1,4 @@
-"""The hot messages to bytes and back: the same names, bytes and refusals as `gateway.wire.codec`, which is the reference.
+"""The hot messages to bytes and back: same names, bytes and refusals as `gateway.wire.codec`, which is the reference.
 
 Messages that are seldom sent (READY, WELCOME, …) aren't here: the reference codec encodes them everywhere. Decoders
 return plain tuples equal to the reference's named ones. A frame is proven whole before a field of it is read, so that a
@@ -17,6 +17,7 @@ from fastpath.msgpack cimport (
     MT5GATE_STRING,
     MT5GATE_UNSIGNED,
     STACK_BYTES,
+    Reader,
     Writer,
     check,
     finish,

@@ -22,12 +22,10 @@ ctypedef struct zmq_pollitem_t:
 ctypedef struct Functions:
     # Errors: libzmq keeps its own errno, which need not be the C library's.
     int (*last_error)() noexcept nogil
-    const char *(*strerror)(int number) noexcept nogil
     void (*version)(int *major, int *minor, int *patch) noexcept nogil
 
-    # Whole frames, copied in and out: for identities and delimiters, which are small.
+    # Whole frames, copied in: for identities and delimiters, which are small.
     int (*send)(void *socket, const void *data, size_t size, int flags) noexcept nogil
-    int (*recv)(void *socket, void *data, size_t size, int flags) noexcept nogil
 
     # Messages: encoded straight into libzmq's memory, read straight out of it.
     int (*msg_init)(zmq_msg_t *message) noexcept nogil
@@ -38,12 +36,9 @@ ctypedef struct Functions:
     void *(*msg_data)(zmq_msg_t *message) noexcept nogil
     size_t (*msg_size)(const zmq_msg_t *message) noexcept nogil
     int (*msg_more)(const zmq_msg_t *message) noexcept nogil
-    int (*msg_move)(zmq_msg_t *target, zmq_msg_t *source) noexcept nogil
-    int (*msg_copy)(zmq_msg_t *target, zmq_msg_t *source) noexcept nogil
 
     # Options and waiting.
     int (*getsockopt)(void *socket, int option, void *value, size_t *size) noexcept nogil
-    int (*setsockopt)(void *socket, int option, const void *value, size_t size) noexcept nogil
     int (*poll)(zmq_pollitem_t *items, int count, long timeout_ms) noexcept nogil
 
 

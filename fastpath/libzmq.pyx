@@ -19,10 +19,8 @@ REASON = ""
 # In the order of `Functions`: the addresses are laid into it one after the other.
 _NAMES = (
     "zmq_errno",
-    "zmq_strerror",
     "zmq_version",
     "zmq_send",
-    "zmq_recv",
     "zmq_msg_init",
     "zmq_msg_init_size",
     "zmq_msg_close",
@@ -31,10 +29,7 @@ _NAMES = (
     "zmq_msg_data",
     "zmq_msg_size",
     "zmq_msg_more",
-    "zmq_msg_move",
-    "zmq_msg_copy",
     "zmq_getsockopt",
-    "zmq_setsockopt",
     "zmq_poll",
 )
 

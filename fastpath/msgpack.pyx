@@ -230,7 +230,7 @@ cdef int grow(Writer *writer, size_t more) except -1:
 
 cdef inline int _check_size(Py_ssize_t size, object value) except -1:
     if <uint64_t> size > 0xFFFFFFFFULL:  # a head's count has 32 bits
-        return raise_local(f"can't be sent: {type(value).__name__} of {size} items or bytes, expected at most 2**32 - 1")
+        return raise_local(f"can't be sent: {type(value).__name__}: expected a size below 2**32, got {size}")
     return 0
 
 

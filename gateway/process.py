@@ -236,14 +236,14 @@ class Stop:
             self._writer.send(b"\0")
 
     def catch_signals(self) -> None:
-        """Let SIGTERM ask, and SIGINT too unless it is ignored (a child's parent gets it). A child's end wakes the
-        waiter. Main thread only.
+        """Let SIGTERM ask, and SIGINT and SIGHUP too unless they are ignored (as in a child, or under nohup). A
+        child's end wakes the waiter. Main thread only.
         """
-        signal.signal(signal.SIGTERM, self._on_signal)
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._on_signal)
+        signals = [signal.SIGTERM, signal.SIGINT] if _ON_WINDOWS else [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+        for number in signals:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
         if not _ON_WINDOWS:
-            signal.signal(signal.SIGHUP, self._on_signal)
             signal.signal(signal.SIGCHLD, _on_child)  # else the end of a child would be ignored, and wake nobody
         self._catches = True
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)

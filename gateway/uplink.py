@@ -54,6 +54,8 @@ class Uplink:
         self._interval_ns = heartbeat_ms * 1_000_000
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._dealer: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._hung_up = False
         self._linger_ms = 0
         self._open_at_ns = 0
         self._opened_ns = 0
@@ -86,6 +88,9 @@ class Uplink:
 
     def keep(self, now_ns: int) -> bool:
         """Open the line if that is due; return whether it is new, and an introduction is wanted."""
+        if self._hung_up:
+            self._log.warning("%s has hung up", self._endpoint)
+            self._lose(now_ns, 0)
         if self._dealer is not None and now_ns - self._patient_since_ns > self.patience_ns:
             if self.welcomed:
                 self._log.warning("%s is silent for %.1f s", self._endpoint, (now_ns - self._heard_ns) / 1e9)
@@ -102,6 +107,8 @@ class Uplink:
         dealer.setsockopt(zmq.MAXMSGSIZE, self._max_bytes)
         dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        # A peer that ends is noticed at once, long before its silence would be.
+        self._monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         dealer.connect(self._endpoint)
         self._dealer = dealer
         self._opened_ns = self._heard_ns = self.emptied_ns = now_ns
@@ -154,9 +161,11 @@ class Uplink:
             poller.register(stop.fileno(), zmq.POLLIN)
             if self._dealer is not None:
                 poller.register(self._dealer, zmq.POLLIN)
+                poller.register(self._monitor, zmq.POLLIN)
             ready = dict(poller.poll(-(-timeout_ns // 1_000_000)))
             if stop.fileno() in ready:
                 stop.settle()
+            self._hung_up = self._hung_up or self._monitor in ready
         frames: list[bytes] = []
         if self._dealer is None:
             return frames
@@ -184,9 +193,7 @@ class Uplink:
 
     def close(self) -> None:
         """Close the line for good."""
-        if self._dealer is not None:
-            self._dealer.close(linger=self._linger_ms)
-            self._dealer = None
+        self._close(self._linger_ms)
         self._context.term()
 
     @property
@@ -202,9 +209,15 @@ class Uplink:
                 return
             self._unsent.popleft()
 
+    def _close(self, linger_ms: int) -> None:
+        self._hung_up = False
+        if self._dealer is not None and self._monitor is not None:
+            self._dealer.disable_monitor()
+            self._monitor.close(linger=0)
+            self._dealer.close(linger=linger_ms)
+            self._dealer = self._monitor = None
+
     def _lose(self, now_ns: int, delay_ns: int) -> None:
-        if self._dealer is not None:
-            self._dealer.close(linger=0)
-            self._dealer = None
+        self._close(0)
         self.welcomed = False
         self._open_at_ns = now_ns + delay_ns

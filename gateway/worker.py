@@ -28,7 +28,7 @@ from gateway.uplink import Uplink
 from gateway.watchdog import Watchdog
 from gateway.wire import codec
 from gateway.wire.calls import CALLS, Kind
-from gateway.wire.errors import Code, RemoteProtocolError
+from gateway.wire.errors import Code, RemoteProtocolError, Status
 from gateway.wire.messages import MAX_REQUEST_BYTES, CallMessage, Goodbye, Ready, WorkerKind
 
 __all__ = ("Worker", "run", "run_child")
@@ -38,6 +38,10 @@ MAX_IDLE_NS: Final = 250_000_000
 
 OVERSLEPT_NS: Final = 100_000_000
 """A wait that took so much longer than it should: this process was stopped, and what it finds may be old."""
+
+MAX_KEPT_BYTES: Final = 65_536
+"""The last results are kept, one for each credit, and returned again on a new line: the old one may have lost them, and
+the broker would wait. Of a larger one (a read's, always) only that it was lost is told."""
 
 MAX_CALL_BYTES: Final = 2 * MAX_REQUEST_BYTES
 """A CALL is little larger than the request in it."""
@@ -97,7 +101,9 @@ class Worker:
         self._executor = Executor(self._attachment, logger)
         self._uplink = Uplink(settings.gateway, MAX_CALL_BYTES, Backoff(jitter), logger)
         self._generation = 0
+        self._return_again = False
         self._waiting: deque[_Arrival] = deque()
+        self._returned: deque[bytes] = deque(maxlen=settings.credit)
         self._told: tuple[Any, ...] = ()
         self.malformed = 0
 
@@ -130,8 +136,13 @@ class Worker:
         if uplink.keep(after_ns):
             self._told = ()
             self._refuse_waiting("the line to the broker was lost before it began")
+            self._return_again = True
         if told != self._told and uplink.introduce(self._ready()):
             self._told = told
+            if self._return_again:
+                self._return_again = False
+                for frame in self._returned:
+                    uplink.send_surely(frame)
         uplink.beat(after_ns, codec.encode_heartbeat(self._settings.name, self._epoch))
         self._beat.state = State.READY if attachment.usable and uplink.welcomed else State.WAITING
 
@@ -227,9 +238,13 @@ class Worker:
 
     def _return(self, call: CallMessage, wait_ns: int, outcome: Outcome) -> None:
         status, result, call_ns = outcome
-        self._uplink.send_surely(
-            codec.encode_return(call.generation, call.call_id, int(status), max(wait_ns, 0), call_ns, result)
-        )
+        ids = (call.generation, call.call_id)
+        frame = codec.encode_return(*ids, int(status), max(wait_ns, 0), call_ns, result)
+        self._uplink.send_surely(frame)
+        if len(frame) > MAX_KEPT_BYTES:
+            lost = codec.encode_error(Code.CALL_FAILED, f"{call.name}: its answer was lost on the way")
+            frame = codec.encode_return(*ids, int(Status.TERMINAL), max(wait_ns, 0), call_ns, lost)
+        self._returned.append(frame)
 
     def _refuse_waiting(self, message: str) -> None:
         while self._waiting:

@@ -250,3 +250,15 @@ def test_entries_wait_while_only_a_terminal_that_doesnt_trade_is_free(make_plane
     assert plane.calls(b"off") == []
     plane.give_back(held, [], identity=b"on")
     assert plane.call(b"on")
+
+
+def test_an_answered_request_leaves_no_deadline_behind(make_plane):
+    plane = make_plane(heartbeat_ns=10 * SECOND)
+    plane.ready(credit=2)
+    plane.hello()
+    for ttl_ms in (8_000, 100):
+        plane.ask("positions_get", ttl_ms=ttl_ms)
+    for call in plane.calls():
+        plane.give_back(call, [])
+    plane.pass_time(SECOND)
+    assert plane.engine.next_deadline_ns() > plane.now_ns + 8 * SECOND

@@ -238,6 +238,7 @@ def test_a_read_is_repeated_elsewhere_while_its_worker_may_still_return_it(make_
     assert plane.counters()["late_returns"] == 1
     plane.give_back(again, ["from the other"], identity=b"w2")
     assert plane.reply(request_id).result == ["from the other"]
+    assert plane.worker_stats("w1")["stuck"] == 0
 
 
 def test_an_undeliverable_heartbeat_loses_an_idle_worker_only(make_plane):

@@ -313,3 +313,36 @@ def test_utilisation_is_time_in_calls_since_it_connected(plane):
     plane.now_ns += 400
     stats = plane.worker_stats()
     assert (stats["calls"], stats["busy_ns"], stats["utilisation"]) == (1, 200, 0.5)
+
+
+def test_repeated_reads_keep_their_order(make_plane):
+    plane = make_plane()
+    plane.ready(credit=3)
+    plane.hello()
+    for symbol in "ABC":
+        plane.ask("symbol_info", symbol)
+    plane.flush()
+    plane.goodbye("w1")
+    plane.ready("w1", epoch=2, credit=3)
+    assert [call.args[0] for call in plane.calls()] == ["A", "B", "C"]
+
+
+def test_a_repeated_read_that_never_left_again_has_another_try(make_plane):
+    plane = make_plane()
+    for name in ("w1", "w2"):
+        plane.ready(name, lanes=("query",))
+    plane.hello()
+    plane.ask("symbol_info", "A")
+    plane.flush()
+    plane.goodbye("w1")  # given to w2, but not sent
+    plane.goodbye("w2")
+    plane.ready("w3", lanes=("query",))
+    assert plane.calls(b"w2") == []
+    assert plane.call(b"w3").args == ["A"]
+
+
+def test_a_connection_that_a_worker_has_left_twice_is_free(plane):
+    for identity in (b"second", b"third"):
+        plane.ready("w1", identity=identity)
+    assert plane.ready("w2", identity=b"second")[0] == WorkerKind.REJECT
+    assert plane.ready("w2", identity=b"w1")[0] == WorkerKind.WELCOME

@@ -343,6 +343,22 @@ def test_restarted_broker_is_told_by_the_same_epoch(
     assert second.returned(second.call("orders_total")) == (0, 3)
 
 
+def test_results_lost_with_a_line_are_returned_again(broker: Any, worker: Any, terminal: Any) -> None:
+    answers(terminal, "orders_total", 3)
+    answers(terminal, "copy_ticks_from", np.zeros(5_000, TICK_DTYPE))
+    small, large = broker.call("orders_total"), broker.call("copy_ticks_from", "EURUSD", 0, 5_000, -1)
+    order = broker.call("order_send", ORDER)
+    for call_id in (small, large, order):
+        assert broker.returned(call_id)[0] == 0
+    broker.answers = False  # as if nothing of it had arrived: the line is given up
+    broker.ready()
+    broker.answers = True
+    assert broker.returned(small) == (0, 3)
+    assert broker.returned(order)[0] == 0
+    assert broker.returned(large) == (3, [300, "copy_ticks_from: its answer was lost on the way", None])
+    assert [name for name, _, _ in terminal.calls] == ["orders_total", "copy_ticks_from", "order_send"]
+
+
 def test_broker_of_an_earlier_generation_is_not_served(
     start_broker: Callable[[], Any], start_worker: Callable[..., Any], until: Any
 ) -> None:
