@@ -44,6 +44,7 @@ def _close_predecessor(int file):
 
 
 cdef class BoardWriter:
+    """Owns a board: makes its file (0600, of its full size) and puts it in the place of the one before it."""
 
     def __cinit__(self, path not None, Py_ssize_t capacity=DEFAULT_CAPACITY, uint64_t epoch=0):
         cdef int file
@@ -87,6 +88,7 @@ cdef class BoardWriter:
         self.close()
 
     def close(self):
+        """Mark the file closed, for its readers, and let go of it. The file stays. Idempotent."""
         if self.board != NULL:
             mt5gate_board_close(self.board)
             munmap(self.board, self.size)
@@ -94,10 +96,12 @@ cdef class BoardWriter:
 
     @property
     def capacity(self):
+        """How many symbols it holds in its life; raises ValueError once closed."""
         return self.mapped().capacity
 
     @property
     def epoch(self):
+        """The publisher's epoch; raises ValueError once closed."""
         return self.mapped().epoch
 
     cdef mt5gate_board *mapped(self) except NULL:
@@ -117,6 +121,7 @@ cdef class BoardWriter:
         return index
 
     def write(self, str symbol not None, record not None, uint64_t stream_seq, uint64_t publish_ns):
+        """Make a packed 60-byte tick the symbol's last; False if there is no place for the symbol (`refused`)."""
         cdef mt5gate_board *board = self.mapped()
         cdef Py_buffer view
         cdef int64_t index
@@ -134,6 +139,7 @@ cdef class BoardWriter:
             PyBuffer_Release(&view)
 
     def retire(self, str symbol not None):
+        """Have readers find no tick of this symbol until it is written again; its place stays its own."""
         cdef mt5gate_board *board = self.mapped()
         cdef uint8_t[60] nothing
         index = self.slots.get(symbol)
@@ -142,10 +148,12 @@ cdef class BoardWriter:
             mt5gate_slot_write(mt5gate_board_slot(board, <uint32_t> index), nothing, 0, 0, 0)
 
     def set_alive(self, int64_t now_ns):
+        """Vouch that every tick on the board was the last one at `now_ns` (the host's monotonic clock)."""
         mt5gate_board_set_alive(self.mapped(), now_ns)
 
 
 cdef class BoardReader:
+    """Reads a board that may not be there yet, and follows its writer's successors. Used by one thread."""
 
     def __cinit__(self, path not None):
         self.path = os.fspath(path)
@@ -157,10 +165,12 @@ cdef class BoardReader:
         self.release()
 
     def close(self):
+        """Let go of the file; the next question opens it again."""
         self.release()
 
     @property
     def epoch(self):
+        """The epoch of the board that is open; None if there is none."""
         return None if self.board == NULL else self.board.epoch
 
     cdef int open(self) except -1:
@@ -235,6 +245,7 @@ cdef class BoardReader:
         return mt5gate_slot_read(mt5gate_board_slot(self.board, <uint32_t> index), quote) and quote.live
 
     def quote(self, str symbol not None):
+        """Return (tick, its number in the stream, when it was published in ns); None if there is none. O(1)."""
         cdef mt5gate_quote quote
         if (self.board == NULL or mt5gate_board_is_closed(self.board)) and not self.look_again():
             return None
@@ -244,10 +255,12 @@ cdef class BoardReader:
         return record, quote.stream_seq, quote.publish_ns
 
     def tick(self, str symbol not None):
+        """Return the symbol's last tick (60 bytes), however old; None if there is none. O(1)."""
         quote = self.quote(symbol)
         return None if quote is None else quote[0]
 
     def encoded_tick(self, bytes tail not None, int64_t now_ns, int64_t max_age_ns):
+        """Answer `symbol_info_tick`: the msgpack array of Tick's eight fields, or None."""
         cdef mt5gate_quote quote
         cdef int64_t age_ns
         if self.board == NULL or not _is_fresh(self.board, now_ns, max_age_ns):

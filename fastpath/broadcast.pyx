@@ -61,6 +61,7 @@ cdef class Stream:
 
 
 cdef class Broadcaster:
+    """Numbers each symbol's ticks 1, 2, 3, … and sends them on a PUB or XPUB socket, never waiting."""
 
     def __cinit__(self, socket not None, str feed not None, uint64_t epoch):
         if type_of(socket) not in (ZMQ_PUB, ZMQ_XPUB):
@@ -137,6 +138,7 @@ cdef class Broadcaster:
     def publish(
         self, str symbol not None, records not None, int64_t cursor_msc, int64_t cursor_ordinal, uint64_t publish_ns
     ):
+        """Send one batch (n packed 60-byte ticks) as one frame; return the number of its first tick."""
         cdef Stream stream
         cdef Py_buffer view
         cdef uint64_t first_seq
@@ -159,6 +161,7 @@ cdef class Broadcaster:
             PyBuffer_Release(&view)
 
     def publish_each(self, str symbol not None, records not None, uint64_t publish_ns):
+        """Send every tick as a frame of its own; return the number of the first."""
         cdef Stream stream
         cdef Py_buffer view
         cdef uint64_t first_seq
@@ -185,5 +188,6 @@ cdef class Broadcaster:
             PyBuffer_Release(&view)
 
     def sequence(self, str symbol not None):
+        """Return the number of the symbol's last tick, 0 before the first."""
         cdef Stream stream = self.streams.get(symbol)
         return 0 if stream is None else stream.next_seq - 1

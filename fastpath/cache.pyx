@@ -16,6 +16,7 @@ MAX_CAPACITY = 1 << 24  # slot numbers have 32 bits, and nobody keeps more answe
 
 
 cdef class ReplyCache:
+    """A map of bytes to bytes, bounded in entries and in time, owned by one thread."""
 
     def __cinit__(self, Py_ssize_t capacity=4_096):
         cdef size_t buckets = 8
@@ -45,6 +46,7 @@ cdef class ReplyCache:
         free(self.buckets)
 
     def __len__(self):
+        """Return the number of entries, those past their time but not yet looked up included."""
         return self.count
 
     cdef int32_t find(self, bytes key, Py_hash_t hash) noexcept:
@@ -83,6 +85,7 @@ cdef class ReplyCache:
         Py_DECREF(<object> value)
 
     def get(self, bytes key not None, int64_t now_ns):
+        """Return the answer kept under `key` if its time isn't over. O(1), no allocation."""
         cdef int32_t index = self.find(key, PyObject_Hash(key))
         if index == NONE:
             self.misses += 1
@@ -96,6 +99,7 @@ cdef class ReplyCache:
         return <object> self.slots[index].value
 
     def put(self, bytes key not None, bytes value not None, int64_t now_ns, int64_t ttl_ns):
+        """Keep `value` until `now_ns + ttl_ns`, as the newest entry."""
         cdef Py_hash_t hash = PyObject_Hash(key)
         cdef int32_t index
         cdef Slot *slot
@@ -128,6 +132,7 @@ cdef class ReplyCache:
         self.count += 1
 
     def invalidate(self, bytes prefix not None):
+        """Forget all entries whose keys start with `prefix`; return how many. O(entries)."""
         cdef int32_t index = self.oldest
         cdef int32_t newer
         cdef Py_ssize_t size = PyBytes_GET_SIZE(prefix)
@@ -143,5 +148,6 @@ cdef class ReplyCache:
         return removed
 
     def clear(self):
+        """Forget all entries; the counters stay."""
         while self.count:
             self.remove(self.oldest)

@@ -180,6 +180,7 @@ cdef inline int _write_raw(Writer *writer, bytes data) except -1:
 
 
 def encode_request(session, request_id, name, account, ttl_ms, args, kwargs=None):
+    """Encode a request (§3.1); `ttl_ms` 0 asks for the call's default."""
     cdef Writer writer
     cdef uint8_t[STACK_BYTES] stack
     cdef bint has_kwargs = bool(kwargs)
@@ -201,6 +202,7 @@ def encode_request(session, request_id, name, account, ttl_ms, args, kwargs=None
 
 
 def decode_request(bytes frame not None):
+    """Check a request through and through: (session, request_id, name, account, ttl_ms, tail, has_kwargs)."""
     cdef Frame message
     cdef uint64_t session = 0, ttl_ms = 0
     cdef str name, account
@@ -219,6 +221,7 @@ def decode_request(bytes frame not None):
 
 
 def decode_arguments(bytes tail not None, bint has_kwargs):
+    """Decode a checked request's `tail` into args (a list) and kwargs (a dict)."""
     cdef Reader reader
     cdef int fault = 0
     cdef const uint8_t *behind
@@ -239,6 +242,7 @@ def decode_arguments(bytes tail not None, bint has_kwargs):
 
 
 def encode_reply(request_id, status, bytes result not None, stamps):
+    """Encode a reply or a notice (§3.2) around an already encoded result."""
     cdef Writer writer
     cdef uint8_t[STACK_BYTES] stack
     start(&writer, stack, STACK_BYTES)
@@ -255,6 +259,7 @@ def encode_reply(request_id, status, bytes result not None, stamps):
 
 
 def decode_reply(bytes frame not None):
+    """Decode a reply or a notice: (request_id, status, result, stamps)."""
     cdef Frame message
     cdef mt5gate_value status
     cdef uint64_t request_id = 0
@@ -277,6 +282,7 @@ def decode_reply(bytes frame not None):
 
 
 def encode_error(code, message, detail=None):
+    """Encode the result of a reply whose status isn't OK."""
     return pack([int(code), message, detail or None])
 
 
@@ -284,6 +290,7 @@ def encode_error(code, message, detail=None):
 
 
 def worker_kind(bytes frame not None):
+    """Return the kind of a broker–worker or feed–publisher message; looks at its first three bytes only."""
     cdef const uint8_t *at = <const uint8_t *> PyBytes_AS_STRING(frame)
     if PyBytes_GET_SIZE(frame) < 3 or at[0] < 0x92 or at[0] > 0x9f or at[2] > 0x7f:
         raise_remote("message: expected an array of version, kind, …", MALFORMED, 0)
@@ -293,6 +300,7 @@ def worker_kind(bytes frame not None):
 
 
 def encode_call(generation, call_id, name, ttl_ms, bytes tail not None, bint has_kwargs):
+    """Encode CALL (§4.3) around still encoded arguments."""
     cdef Writer writer
     cdef uint8_t[STACK_BYTES] stack
     start(&writer, stack, STACK_BYTES)
@@ -311,6 +319,7 @@ def encode_call(generation, call_id, name, ttl_ms, bytes tail not None, bint has
 
 
 def decode_begun(bytes frame not None):
+    """Decode BEGUN (§4.4): (generation, call_id)."""
     cdef Frame message
     cdef uint64_t generation = 0, call_id = 0
     open_message(&message, frame)
@@ -321,6 +330,7 @@ def decode_begun(bytes frame not None):
 
 
 def decode_return(bytes frame not None):
+    """Check RETURN (§4.5): (generation, call_id, status, wait_ns, call_ns, result), the result still encoded."""
     cdef Frame message
     cdef uint64_t generation = 0, call_id = 0, status = 0, wait_ns = 0, call_ns = 0
     open_message(&message, frame)
@@ -337,6 +347,7 @@ def decode_return(bytes frame not None):
 
 
 def encode_ticks(bytes topic not None, epoch, first_seq, cursor_msc, cursor_ordinal, publish_ns, records):
+    """Encode a tick frame (§6.1): the topic, then msgpack; `records` are packed 60-byte ticks."""
     cdef Writer writer
     cdef uint8_t[STACK_BYTES] stack
     start(&writer, stack, STACK_BYTES)
@@ -358,6 +369,7 @@ def encode_ticks(bytes topic not None, epoch, first_seq, cursor_msc, cursor_ordi
 
 
 def decode_ticks(bytes frame not None):
+    """Decode a tick frame: (topic, epoch, first_seq, cursor_msc, cursor_ordinal, publish_ns, records)."""
     cdef Frame message
     cdef uint64_t epoch = 0, first_seq = 0, cursor_msc = 0, cursor_ordinal = 0, publish_ns = 0
     cdef const uint8_t *at = <const uint8_t *> PyBytes_AS_STRING(frame)

@@ -57,6 +57,7 @@ cdef object _remote_error = DecodeError
 
 
 def set_errors(local_error not None, remote_error not None):
+    """Have the whole package raise these from now on: called once, at start."""
     global _local_error, _remote_error
     _local_error = local_error
     _remote_error = remote_error
@@ -184,6 +185,7 @@ cdef str shown(const uint8_t *at, const uint8_t *end):
 
 
 def unpack(data not None):
+    """Decode one value that fills `data` exactly; arrays become lists, binaries bytes. Copies; O(size)."""
     cdef Reader reader
     cdef Py_buffer view
     if type(data) is bytes:
@@ -202,6 +204,7 @@ def unpack(data not None):
 
 
 def is_well_formed(bytes data not None):
+    """Say whether `unpack` would accept `data`, without building anything."""
     cdef const uint8_t *at = <const uint8_t *> PyBytes_AS_STRING(data)
     cdef const uint8_t *end = at + PyBytes_GET_SIZE(data)
     cdef int fault = 0
@@ -388,6 +391,7 @@ cdef int write_other(Writer *writer, object value, int depth) except -1:
 
 
 def pack(value):
+    """Encode one plain value (None, bool, int, float, str, bytes-like, list or tuple, dict), or a subclass's."""
     cdef Writer writer
     cdef uint8_t[STACK_BYTES] stack
     start(&writer, stack, STACK_BYTES)

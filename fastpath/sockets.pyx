@@ -70,6 +70,7 @@ cdef inline bytes _bytes_of(zmq_msg_t *message):
 
 
 cdef class RouterSocket:
+    """Burst receive and non-blocking send on a ROUTER socket with ROUTER_MANDATORY set."""
 
     def __cinit__(self, socket not None, int64_t max_bytes):
         if type_of(socket) != ZMQ_ROUTER:
@@ -128,6 +129,7 @@ cdef class RouterSocket:
         return b""
 
     def recv_burst(self, Py_ssize_t limit):
+        """Return up to `limit` messages as (identity, frame), without waiting. O(bytes); copies."""
         cdef zmq_msg_t message
         cdef void *handle = handle_of(self.socket)
         cdef list burst = []
@@ -175,6 +177,7 @@ cdef class RouterSocket:
             lib.msg_close(&message)  # empty after it was sent
 
     def send_burst(self, messages not None):
+        """Send all (identity, frame), never waiting; return the indexes that found their peer full or gone."""
         cdef void *handle = handle_of(self.socket)
         cdef list failed = []
         cdef Py_ssize_t index = 0
@@ -205,6 +208,7 @@ cdef int _finish_frame(zmq_msg_t *message, void *handle) except -1:
 
 
 cdef class DealerSocket:
+    """Burst receive and non-blocking send on a DEALER socket."""
 
     def __cinit__(self, socket not None):
         if type_of(socket) != ZMQ_DEALER:
@@ -212,6 +216,7 @@ cdef class DealerSocket:
         self.socket = socket
 
     def recv_burst(self, Py_ssize_t limit):
+        """Take up to `limit` messages without waiting, and return those of a single frame. O(bytes); copies."""
         cdef zmq_msg_t message
         cdef void *handle = handle_of(self.socket)
         cdef list burst = []
@@ -229,6 +234,7 @@ cdef class DealerSocket:
         return burst
 
     def send(self, bytes frame not None):
+        """Send one frame; False if it would have to wait."""
         cdef void *handle = handle_of(self.socket)
         cdef int number
         while lib.send(handle, PyBytes_AS_STRING(frame), <size_t> PyBytes_GET_SIZE(frame), ZMQ_DONTWAIT) < 0:
@@ -245,6 +251,7 @@ cdef class DealerSocket:
 
 
 def wait(sockets not None, long timeout_ms):
+    """Wait until a socket can be read, at most `timeout_ms` (-1: for ever); return a bit mask, lowest bit first."""
     cdef zmq_pollitem_t[MAX_WAITED] items
     cdef Py_ssize_t count = 0
     cdef Py_ssize_t index

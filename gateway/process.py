@@ -158,15 +158,18 @@ class Beat:
         self._map.close()
 
 
-def beat_file() -> str:
-    """Create an empty beat file and return its path; in memory where there is a place for it.
+def beat_place() -> tuple[str, int]:
+    """Return a path for a child's beat, and the descriptor that the child has to inherit for it to hold, or -1.
 
-    A file on a disk would now and then make the writer wait for the file system.
+    On Linux it is memory without a name, so that nothing is left behind whoever is killed, and writing to it never
+    waits for a disk. Elsewhere it is a file, to be removed.
     """
-    folder = "/dev/shm" if _ON_LINUX and os.access("/dev/shm", os.W_OK) else None
-    descriptor, path = tempfile.mkstemp(prefix="mt5gate-beat-", dir=folder)
+    if _ON_LINUX:
+        descriptor = os.memfd_create("mt5gate-beat")
+        return f"/proc/self/fd/{descriptor}", descriptor
+    descriptor, path = tempfile.mkstemp(prefix="mt5gate-beat-")
     os.close(descriptor)
-    return path
+    return path, -1
 
 
 # --- waiting longer each time ---------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class Worker:
         self._executor = Executor(self._attachment, logger)
         self._uplink = Uplink(settings.gateway, MAX_CALL_BYTES, Backoff(jitter), logger)
         self._generation = 0
-        self._return_again = False
+        self._line_is_new = False
         self._waiting: deque[_Arrival] = deque()
         self._returned: deque[bytes] = deque(maxlen=settings.credit)
         self._told: tuple[Any, ...] = ()
@@ -135,14 +135,14 @@ class Worker:
         told = (attachment.proof, attachment.reason)
         if uplink.keep(after_ns):
             self._told = ()
-            self._refuse_waiting("the line to the broker was lost before it began")
-            self._return_again = True
+            self._line_is_new = True
         if told != self._told and uplink.introduce(self._ready()):
             self._told = told
-            if self._return_again:
-                self._return_again = False
+            if self._line_is_new:
+                self._line_is_new = False
                 for frame in self._returned:
                     uplink.send_surely(frame)
+                self._refuse_waiting("the line to the broker was lost before it began")
         uplink.beat(after_ns, codec.encode_heartbeat(self._settings.name, self._epoch))
         self._beat.state = State.READY if attachment.usable and uplink.welcomed else State.WAITING
 

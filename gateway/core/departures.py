@@ -12,7 +12,7 @@ from gateway.core.inflight import InFlight, new_request
 from gateway.core.lanes import Worker
 from gateway.core.states import State
 
-__all__ = ("forget_unknown", "never_left", "release")
+__all__ = ("forget_unknown", "never_left", "release", "strike")
 
 MAX_READ_ATTEMPTS: Final = 2
 """A read that has lost two workers isn't offered to a third."""
@@ -21,26 +21,24 @@ MAX_READ_ATTEMPTS: Final = 2
 def release(dispatcher: Dispatcher, worker: Worker, now_ns: int, is_dead: bool, why: str) -> None:
     """Take everything from a worker that has gone; `is_dead` says that it can't come back. O(calls in flight)."""
     for request in reversed(dispatcher.held_by(worker)):  # the oldest goes back to a queue's head last
-        session = request.session
-        if request.state == State.UNKNOWN:
-            continue
-        if request.state == State.ABANDONED:
-            if is_dead:
-                dispatcher.forget(request)
-        elif request.sent_ns == 0:
+        if request.sent_ns == 0:
             dispatcher.recall(request)
             dispatcher.requeue_or_drop(request)
-        elif request.plan.is_order:
-            dispatcher.give_up(request, why)
-        elif session is None or session.ended or request.attempts >= MAX_READ_ATTEMPTS or request.deadline_ns <= now_ns:
-            dispatcher.give_up(request, f"worker lost: {why}")
-            if is_dead:
-                dispatcher.forget(request)
-        elif is_dead:
-            dispatcher.take_back(request)
-            dispatcher.repeat(request)
         else:
-            dispatcher.repeat(_twin(dispatcher, request, worker))
+            _part(dispatcher, request, now_ns, is_dead, why)
+
+
+def strike(dispatcher: Dispatcher, worker: Worker, requests: list[InFlight], now_ns: int, why: str) -> int:
+    """Strike out calls that a worker can't return any more though it lives; return how many orders stay UNKNOWN."""
+    unknown = 0
+    for request in reversed(requests):
+        if dispatcher.calls.get(request.call_id) is not request or request.worker is not worker:
+            continue
+        _part(dispatcher, request, now_ns, True, why)
+        if request.state == State.UNKNOWN:
+            dispatcher.forget(request)
+            unknown += 1
+    return unknown
 
 
 def never_left(dispatcher: Dispatcher, request: InFlight) -> Worker | None:
@@ -62,7 +60,28 @@ def forget_unknown(dispatcher: Dispatcher, worker: Worker) -> int:
     return len(held)
 
 
-def _twin(dispatcher: Dispatcher, request: InFlight, worker: Worker) -> InFlight:
+def _part(dispatcher: Dispatcher, request: InFlight, now_ns: int, is_final: bool, why: str) -> None:
+    """Part a call that has left from its worker; `is_final` says that it can't be returned any more."""
+    session = request.session
+    if request.state == State.UNKNOWN:
+        return
+    if request.state == State.ABANDONED:
+        if is_final:
+            dispatcher.forget(request)
+    elif request.plan.is_order:
+        dispatcher.give_up(request, why)
+    elif session is None or session.ended or request.attempts >= MAX_READ_ATTEMPTS or request.deadline_ns <= now_ns:
+        dispatcher.give_up(request, f"worker lost: {why}")
+        if is_final:
+            dispatcher.forget(request)
+    elif is_final:
+        dispatcher.take_back(request)
+        dispatcher.repeat(request)
+    else:
+        dispatcher.repeat(_twin(dispatcher, request))
+
+
+def _twin(dispatcher: Dispatcher, request: InFlight) -> InFlight:
     """Return a request that takes the place of a read whose worker may still return it; that one is abandoned."""
     session = request.session
     assert session is not None
@@ -80,5 +99,5 @@ def _twin(dispatcher: Dispatcher, request: InFlight, worker: Worker) -> InFlight
     dispatcher.deadlines.add(twin)
     request.session = None
     request.move(State.ABANDONED)
-    worker.stuck += 1
+    request.worker.stuck += 1
     return twin

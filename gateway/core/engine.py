@@ -250,10 +250,7 @@ class Engine:
             self._returns.begun(now_ns, worker, frame)
         elif kind == _KIND_HEARTBEAT:
             name, epoch, _ = decode_heartbeat(frame)
-            if worker is not None:
-                self._workers.seen(worker, now_ns)
-            elif not self._workers.heartbeat(now_ns, identity, name, epoch):
-                self.counters.stray_frames += 1
+            self._workers.heartbeat(now_ns, identity, name, epoch)
         elif kind == _KIND_READY:
             if not self._closed:
                 self._workers.ready(now_ns, identity, decode_ready(frame))

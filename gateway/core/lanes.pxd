@@ -23,6 +23,7 @@ cdef class Worker:
     cdef public str reason
     # Credit.
     cdef public int credit, used, stuck
+    cdef public list doubtful
     cdef public long long last_call
     # Signs of life, and what it has done.
     cdef public long long last_seen_ns, connected_ns, calls, errors, busy_ns

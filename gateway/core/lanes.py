@@ -33,6 +33,7 @@ class Worker:
         "condition",
         "connected_ns",
         "credit",
+        "doubtful",
         "epoch",
         "epochs_seen",
         "errors",
@@ -66,6 +67,7 @@ class Worker:
         self.credit = 0
         self.used = 0
         self.stuck = 0  # of these, calls that nobody waits for any more: UNKNOWN or ABANDONED
+        self.doubtful: list[InFlight] = []  # sent on a connection that it has left since
         self.last_call = 0  # the number of the last call it was given: the least goes first
         self.last_seen_ns = now_ns
         self.connected_ns = now_ns

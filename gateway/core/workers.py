@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from gateway.core.accounts import Account, checked_proof
-from gateway.core.departures import forget_unknown, never_left, release
+from gateway.core.departures import forget_unknown, never_left, release, strike
 from gateway.core.dispatch import Dispatcher
 from gateway.core.inflight import InFlight
 from gateway.core.lanes import DEAD, LIVE, LOST, LaneQueue, Worker
@@ -116,18 +116,31 @@ class WorkerTable:
         else:
             worker = known
             self._leave(worker, now_ns, account)
+            if worker.identity != identity:
+                worker.doubtful = [request for request in self._dispatcher.held_by(worker) if request.sent_ns]
         self._bind(worker, identity)
         self._dispatcher.send_frame(identity, self._welcome)
         self._join(worker, now_ns, account, lanes, credit, proof, tradable, reason)
 
-    def heartbeat(self, now_ns: int, identity: bytes, name: str, epoch: int) -> bool:
-        """Take a HEARTBEAT from a connection that nobody is known on: the same process may have reconnected."""
-        worker = self.by_name.get(name)
-        if worker is None or worker.epoch != epoch or worker.condition == _DEAD:
-            return False
-        self._bind(worker, identity)
+    def heartbeat(self, now_ns: int, identity: bytes, name: str, epoch: int) -> None:
+        """Take a HEARTBEAT; on a connection that nobody is known on, the same process may have reconnected.
+
+        The first one after READY on a new connection ends the old one: by then the worker has repeated its RETURNs and
+        returned what it hadn't begun. What it still seems to hold of the old connection was lost with it.
+        """
+        worker = self.by_identity.get(identity)
+        if worker is None:
+            worker = self.by_name.get(name)
+            if worker is None or worker.epoch != epoch or worker.condition == _DEAD:
+                self._counters.stray_frames += 1
+                return
+            self._bind(worker, identity)
         self.seen(worker, now_ns)
-        return True
+        if worker.doubtful and worker.identity == identity:
+            doubtful, worker.doubtful = worker.doubtful, []
+            why = f"worker {worker.name} has reconnected"
+            self._counters.orders_unresolved += strike(self._dispatcher, worker, doubtful, now_ns, why)
+            self._dispatcher.feed(worker, now_ns)
 
     def goodbye(self, now_ns: int, name: str, epoch: int, reason: str) -> None:
         """Take GOODBYE, from the worker or its watchdog: this epoch and those before are over."""

@@ -181,14 +181,15 @@ class Conversation(RuleBasedStateMachine):
 
     # --- workers ---
 
-    def ready(self, worker: str, account: str, lanes: tuple[str, ...], tradable: bool) -> None:
+    def ready(self, worker: str, account: str, lanes: tuple[str, ...], tradable: bool, flush: bool = True) -> None:
         self.connection += 1
         identity = f"{worker}/{self.connection}".encode()
         self.connections[identity] = (worker, self.epochs[worker])
         proof = {"login": PROOFS[account], "server": "s", "path": "p", "trade_mode": 0}
         frame = Ready(worker, self.epochs[worker], account, lanes, CREDIT, proof, tradable, "")
         self.say(identity, codec.encode_ready(frame))
-        self.flush()
+        if flush:
+            self.flush()
 
     @rule(
         worker=st.sampled_from(WORKERS),
@@ -204,7 +205,17 @@ class Conversation(RuleBasedStateMachine):
     @rule(data=st.data(), tradable=st.booleans())
     def reconnect(self, data: st.DataObject, tradable: bool) -> None:
         worker = data.draw(st.sampled_from(sorted({name for name, _ in self.connections.values()})))
-        self.ready(worker, "one", ("trade", "watch", "query"), tradable)
+        holder = self.held[worker, self.epochs[worker]]
+        lost = {call_id for call_id in holder if data.draw(st.booleans())}
+        repeated, done = [call_id for call_id in holder if call_id not in lost], set(holder)
+        self.ready(worker, "one", ("trade", "watch", "query"), tradable, flush=False)
+        identity = list(self.connections)[-1]
+        for call_id in repeated:
+            self.say(identity, codec.encode_return(3, call_id, data.draw(st.sampled_from([0, 2])), 5, 7, codec.pack(1)))
+        self.say(identity, codec.encode_heartbeat(worker, self.epochs[worker]))
+        for call_id in done:
+            del holder[call_id]
+        self.flush()
 
     @precondition(lambda self: any(self.held.values()))
     @rule(data=st.data(), status=st.sampled_from([0, 0, 0, 2, 3, 4]), begin=st.booleans(), flush=st.booleans())

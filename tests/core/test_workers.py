@@ -4,7 +4,7 @@ import pytest
 
 from gateway.wire import codec
 from gateway.wire.errors import Code, Status
-from gateway.wire.messages import WorkerKind
+from gateway.wire.messages import Ready, WorkerKind
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -346,3 +346,50 @@ def test_a_connection_that_a_worker_has_left_twice_is_free(plane):
         plane.ready("w1", identity=identity)
     assert plane.ready("w2", identity=b"second")[0] == WorkerKind.REJECT
     assert plane.ready("w2", identity=b"w1")[0] == WorkerKind.WELCOME
+
+
+def test_what_was_lost_with_a_connection_is_settled_by_the_first_beat_on_the_next(make_plane, orders):
+    plane = make_plane()
+    plane.ready(credit=4)
+    plane.hello()
+    order, read = plane.ask("order_send", orders["entry"]), plane.ask("symbol_info", "A")
+    forgotten, given_up = plane.ask("order_send", orders["entry"], ttl_ms=1), plane.ask("symbol_info", "B", ttl_ms=1)
+    plane.flush()
+    plane.pass_time(SECOND)
+    assert plane.reply(forgotten).status == Status.UNKNOWN
+    assert plane.reply(given_up).result[0] == Code.NO_REPLY
+    plane.ready(credit=4, identity=b"new")
+    plane.from_worker(codec.encode_heartbeat("w1", 1), b"w1")  # the old connection's
+    assert plane.worker_stats()["used"] == 4
+    plane.from_worker(codec.encode_heartbeat("w1", 1), b"new")
+    unknown = plane.reply(order)
+    assert unknown.status == Status.UNKNOWN
+    assert "reconnected" in unknown.result[1]
+    again = plane.call(b"new")
+    assert again.args == ["A"]
+    assert (plane.worker_stats()["used"], plane.worker_stats()["stuck"]) == (1, 0)
+    assert plane.counters()["orders_unresolved"] == 2
+    plane.give_back(again, [], identity=b"new")
+    assert plane.reply(read).status == Status.OK
+
+
+def test_what_a_worker_repeats_on_its_next_connection_counts(plane, orders):
+    order = plane.ask("order_send", orders["entry"])
+    call = plane.call()
+    plane.ready(identity=b"new")
+    plane.give_back(call, [10009], identity=b"new")
+    plane.ask("symbol_info", "A")
+    later = plane.call(b"new")
+    plane.from_worker(codec.encode_heartbeat("w1", 1), b"new")
+    assert plane.reply(order).status == Status.OK
+    assert plane.calls(b"new") == []  # the later call is where it was sent
+    plane.give_back(later, [], identity=b"new")
+    assert plane.worker_stats()["used"] == 0
+
+
+def test_a_call_that_waited_for_the_flush_leaves_on_the_next_connection(plane, proof):
+    plane.ask("symbol_info", "A")
+    plane.from_worker(codec.encode_ready(Ready("w1", 1, "demo", ("query",), 1, proof, True, "")), b"new")
+    plane.from_worker(codec.encode_heartbeat("w1", 1), b"new")
+    assert plane.call(b"new").args == ["A"]
+    assert plane.worker_stats()["used"] == 1

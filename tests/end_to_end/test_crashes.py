@@ -1,4 +1,4 @@
-"""Anything may be killed or stopped at any time: service comes back, clients learn what may have happened, nothing stays."""
+"""Anything may be killed or stopped: service comes back, clients learn what may have happened, nothing stays."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The example strategy trades on a replay; decisions, deals, positions and balance are recomputed here from the file."""
+"""The example strategy trades on a replay; its decisions, deals and balance are recomputed here from the file."""
 
 import importlib.util
 import sys
