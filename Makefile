@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find gateway fastpath clients -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h') \
-           setup.py pyproject.toml
+SOURCES := $(shell find gateway fastpath clients -name '*.py' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' \
+           -o -name '*.h') setup.py pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-compiled test-plain test-debug bench lint wheels fuzz soak clean
@@ -30,6 +30,22 @@ test-debug: $(VENV)/tools
 
 bench: $(VENV)/installed $(VENV)/tools
 	$(BIN)/python -m bench $(BENCH)
+
+# Bytes that no honest peer sends, for FUZZ_SECONDS each: the C core under sanitizers, then engine and codecs in both modes.
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 1
+fuzz: $(VENV)/installed
+	@mkdir -p build
+	$(CC) -std=c11 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -Ifastpath \
+	    tests/fuzz/fuzz_msgpack.c -o build/fuzz_msgpack
+	build/fuzz_msgpack $(FUZZ_SECONDS) $(FUZZ_SEED)
+	$(BIN)/python -P tests/fuzz/fuzz_engine.py $(FUZZ_SECONDS) $(FUZZ_SEED)
+	PYTHONPATH=$(CURDIR) $(BIN)/python -P tests/fuzz/fuzz_engine.py $(FUZZ_SECONDS) $(FUZZ_SEED)
+
+# Ten minutes under load; prints whether broker and publisher stay flat in memory.
+SOAK ?= --minutes 10
+soak: $(VENV)/installed $(VENV)/tools
+	$(BIN)/python -m bench.soak $(SOAK)
 
 lint: $(VENV)/installed $(VENV)/tools
 	$(BIN)/ruff check .

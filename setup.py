@@ -130,10 +130,12 @@ class BuildExtensions(build_ext):
             compiler_directives=DIRECTIVES,
             language_level=3,
             quiet=True,
+            nthreads=os.cpu_count() or 1,
         )
         sources = {extension.name: extension.sources for extension in translated}
         for extension in self.extensions:
             extension.sources = sources[extension.name]
+        self.parallel = os.cpu_count()
         super().run()
 
 

@@ -128,19 +128,16 @@ class Broker:
         return max(0, min(remaining_ms, MAX_IDLE_MS))
 
     def _flush(self) -> None:
-        """Send what the engine has to say, and tell it what couldn't be sent, until it has nothing more."""
-        while True:
+        """Send what the engine has to say; tell it what couldn't be sent, and send what it says to that."""
+        failed = True
+        while failed:
+            failed = False
             to_clients, to_workers = self._engine.flush(monotonic_ns())
-            if to_workers:
-                failed = self._workers.send_burst(to_workers)
-                if failed:
-                    self._engine.undeliverable_workers(monotonic_ns(), failed)
-            if to_clients:
-                failed = self._clients.send_burst(to_clients)
-                if failed:
-                    self._engine.undeliverable_clients(monotonic_ns(), failed)
-            if not to_clients and not to_workers:
-                return
+            if to_workers and (indexes := self._workers.send_burst(to_workers)):
+                self._engine.undeliverable_workers(monotonic_ns(), indexes)
+                failed = True
+            if to_clients and (indexes := self._clients.send_burst(to_clients)):
+                self._engine.undeliverable_clients(monotonic_ns(), indexes)
 
     def _release(self, linger_ms: int = 0) -> None:
         self._context.destroy(linger=linger_ms)

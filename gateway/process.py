@@ -332,7 +332,7 @@ class Child:
         self.role = role
         self.epoch = epoch
         self.killed_for = ""
-        self._beat_path = beat_file()
+        self._beat_path, inherited = beat_place()
         self.beat = Beat(self._beat_path)
         self._watched_ns = self._since_ns = monotonic_ns()
         command = [sys.executable, "-P", "-c", _BOOTSTRAP, role, "--parent", str(os.getpid())]
@@ -341,7 +341,13 @@ class Child:
         options: dict[str, Any] = {"process_group": 0}  # the shell's Ctrl-C is for the supervisor alone
         if _ON_WINDOWS:
             options = {"creationflags": 0x0000_0200}  # CREATE_NEW_PROCESS_GROUP
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, **options)
+        if inherited >= 0:
+            options["pass_fds"] = (inherited,)
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, **options)
+        finally:
+            if inherited >= 0:
+                os.close(inherited)
         assert self._process.stdin is not None
         text = json.dumps([os.path.abspath(entry) for entry in sys.path]) + "\n"
         text += dataclasses.replace(settings, beat_file=self._beat_path).to_json()
@@ -355,18 +361,7 @@ class Child:
 
     def poll(self) -> int | None:
         """Return its exit status once it is over (and reaped): negative for a signal, as subprocess has it."""
-        if self.beat.has_begun:
-            self._unlink()  # it has it mapped: nothing is left behind, whatever happens to us
-        status = self._process.poll()
-        if status is not None:
-            self._unlink()
-        return status
-
-    def _unlink(self) -> None:
-        if self._beat_path:
-            with contextlib.suppress(OSError):  # Windows: not while it is mapped; tried again when it is over
-                os.unlink(self._beat_path)
-                self._beat_path = ""
+        return self._process.poll()
 
     def watch(self, now_ns: int) -> str:
         """Kill it if it hangs, and return the reason then; to be called at least every second."""
@@ -397,8 +392,10 @@ class Child:
         if self.poll() is None:
             self.kill(self.killed_for or "its watcher ends")
         status = self._process.wait()
-        self._unlink()
         self.beat.close()
+        if not _ON_LINUX:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._beat_path)
         return status
 
 

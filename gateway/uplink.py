@@ -91,7 +91,8 @@ class Uplink:
         if self._hung_up:
             self._log.warning("%s has hung up", self._endpoint)
             self._lose(now_ns, 0)
-        if self._dealer is not None and now_ns - self._patient_since_ns > self.patience_ns:
+        # Silence counts up to when we last looked and found nothing: what came while we were stopped isn't silence.
+        if self._dealer is not None and self.emptied_ns - self._patient_since_ns > self.patience_ns:
             if self.welcomed:
                 self._log.warning("%s is silent for %.1f s", self._endpoint, (now_ns - self._heard_ns) / 1e9)
             self._lose(now_ns, 0)

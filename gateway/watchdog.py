@@ -90,7 +90,7 @@ class Watchdog:
             return self._status
         finally:
             if self._child is not None:
-                self._bury(self._child.end())
+                self._bury()
             self._context.term()  # waits for the last GOODBYE, at most its linger
 
     def _step(self) -> bool:
@@ -125,7 +125,7 @@ class Watchdog:
     def _ended(self, now_ns: int, status: int) -> bool:
         """Take the child's end; return whether to go on."""
         self._beat.state = State.WAITING
-        self._bury(status)
+        self._bury()
         if self._draining:
             return False
         if status == EXIT_REFUSED:
@@ -136,11 +136,11 @@ class Watchdog:
         self._log.info("the next child starts in %d ms", delay_ns // 1_000_000)
         return True
 
-    def _bury(self, status: int) -> None:
+    def _bury(self) -> None:
         child = self._child
         assert child is not None
         self._child = None
-        child.end()
+        status = child.end()
         if status == 0:
             return  # it drained, and said GOODBYE itself
         reason = child.killed_for or describe_exit(status)

@@ -170,11 +170,11 @@ class Worker:
 
     def _receive(self, timeout_ns: int) -> None:
         """Take what has come, after at most `timeout_ns`. A call's age counts from when we last knew there was none."""
-        asked_ns = monotonic_ns() if timeout_ns else self._uplink.emptied_ns
+        emptied_ns = self._uplink.emptied_ns
         frames = self._uplink.receive(timeout_ns, self._stop)
         now_ns = monotonic_ns()
-        woke_in_time = timeout_ns and now_ns - asked_ns <= timeout_ns + OVERSLEPT_NS
-        since_ns = now_ns if woke_in_time else asked_ns
+        woke_in_time = timeout_ns and now_ns - emptied_ns <= timeout_ns + OVERSLEPT_NS
+        since_ns = now_ns if woke_in_time else emptied_ns
         for frame in frames:
             try:
                 self._frame(frame, now_ns, since_ns)

@@ -41,7 +41,8 @@ _packer_options: Final = {"use_bin_type": True, "strict_types": False}
 def pack(value: Any) -> bytes:
     """Encode one plain value (None, bool, int, float, str, bytes, list or tuple, dict); O(size), allocates once.
 
-    Raises LocalProtocolError for what can't travel: another type, an integer beyond 64 bits, a key that is no string.
+    Raises LocalProtocolError for another type, an integer beyond 64 bits, a string that is no Unicode. Keys that aren't
+    strings and too deep nesting are left to the peer, who refuses them; `fastpath.codec` refuses them here.
     """
     try:
         encoded: bytes = msgpack.packb(value, **_packer_options)

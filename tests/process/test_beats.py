@@ -1,13 +1,11 @@
 """Beats, back-off and requests to stop: the parts of `gateway.process` that need no second process."""
 
-import itertools
 import threading
 from pathlib import Path
 
 import pytest
 
 from gateway import process
-from gateway.clock import monotonic_ns
 from gateway.process import STALLED_AFTER_NS, STARTED_WITHIN_NS, Backoff, Beat, State, Stop
 
 SECOND_NS = 1_000_000_000
@@ -103,11 +101,3 @@ def test_exit_is_told_in_words() -> None:
     assert process.describe_exit(3) == "exited with status 3"
     assert process.describe_exit(-9) == "ended by SIGKILL"
     assert process.describe_exit(-200) == "ended by signal 200"
-
-
-def test_beat_file_is_never_the_same_twice() -> None:
-    paths = [process.beat_file() for _ in range(3)]
-    for path in paths:
-        Path(path).unlink()
-    assert all(a != b for a, b in itertools.combinations(paths, 2))
-    assert monotonic_ns() > 0
