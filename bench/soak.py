@@ -2,12 +2,13 @@
 
     python -m bench.soak --minutes 10 [--ticks-per-second 10000] [--orders-per-second 50] [--json PATH]
 
-The simulated terminal's market is sped up until the subscriber counts the wanted rate; orders alternate between opening
-and closing, timed from their plan. Resident memory is read from /proc. "Flat" is judged on what the second half grew by,
-against what one sample differs from the next: the first half fills caches, queues and allocator arenas.
+The simulated terminal's market is sped up until the subscriber counts the wanted rate; orders alternate between
+opening and closing, timed from their plan. "Flat" is judged on what resident memory grew by in the second half, against
+what one sample differs from the next: the first half fills caches, queues and allocator arenas.
 """
 
 import argparse
+import itertools
 import json
 import shutil
 import signal
@@ -155,7 +156,7 @@ def growth(series: list[int]) -> tuple[float, float]:
     """Return how much the second half grew (KiB, last tenth against its first) and the usual step between samples."""
     half = series[len(series) // 2 :]
     tenth = max(1, len(half) // 10)
-    steps = [abs(b - a) for a, b in zip(half, half[1:], strict=False)] or [0]
+    steps = [abs(b - a) for a, b in itertools.pairwise(half)] or [0]
     return statistics.fmean(half[-tenth:]) - statistics.fmean(half[:tenth]), statistics.fmean(steps)
 
 
@@ -193,7 +194,8 @@ def main() -> int:
         grown, step = growth([sample[f"{role}_kib"] for sample in taken])
         role_is_flat = grown <= max(256.0, 4 * step)
         flat = flat and role_is_flat
-        print(f"{role}: second half grew {grown:+,.0f} KiB (step {step:,.0f} KiB): {'flat' if role_is_flat else 'GROWS'}")
+        verdict = "flat" if role_is_flat else "GROWS"
+        print(f"{role}: second half grew {grown:+,.0f} KiB (step {step:,.0f} KiB): {verdict}")
     if options.json:
         result = asdict(load) | {"speed": speed, "samples": taken}
         result["latencies_ns"] = statistics.quantiles(load.latencies_ns, n=100)

@@ -1,12 +1,11 @@
 """The one place that chooses, once per process, between what is compiled and its plain twin.
 
 `COMPILED` says which it became. The codec's twin is `gateway.wire.codec`, the reply cache's `gateway.core.replycache`,
-the sockets' and the broadcaster's `gateway.plain`. The quote board has none: without it the terminal is asked for quotes.
+the sockets' and the broadcaster's `gateway.plain`. The quote board has none: without it, quotes are asked for.
 Where libzmq can't be reached from outside pyzmq (Windows), the codec and the cache are compiled and the sockets plain.
 Workers and feeds never import this file: they run where nothing is compiled.
 """
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gateway.wire.errors import LocalProtocolError, RemoteProtocolError
@@ -34,10 +33,9 @@ if TYPE_CHECKING:
 else:
     BoardReader = BoardWriter = None
     try:
+        from fastpath import codec
         from fastpath.cache import ReplyCache
         from fastpath.msgpack import set_errors
-
-        from fastpath import codec
 
         set_errors(LocalProtocolError, RemoteProtocolError)
         COMPILED = True

@@ -1,8 +1,8 @@
 """Feed the engine and the codecs bytes that no honest peer sends, for as long as asked: `fuzz_engine.py SECONDS SEED`.
 
-The engine must answer or count every frame, raise for none, and keep its bounds. The compiled codec, where there is one,
-must accept and refuse exactly what the reference does. A failure prints its round's seed; `fuzz_engine.py 0 SEED` runs
-that round alone.
+The engine must answer or count every frame, raise for none, and keep its bounds. The compiled codec, where there is
+one, must accept and refuse exactly what the reference does. A failure prints its round's seed; `fuzz_engine.py 0 SEED`
+runs that round alone.
 """
 
 import random
@@ -77,7 +77,10 @@ def request(chance: random.Random, tokens: list[int]) -> bytes:
     token = chance.choice([*tokens, 0, 2**63, 5]) if tokens else 0
     name = chance.choice(NAMES) if tokens else "hello"
     if name == "hello":
-        args: list[object] = [chance.choice(("a", "b", "", 5)), chance.choice(({}, {"account": "demo"}, {"account": 7}, 3))]
+        args: list[object] = [
+            chance.choice(("a", "b", "", 5)),
+            chance.choice(({}, {"account": "demo"}, {"account": 7}, 3)),
+        ]
         token = 0
     elif name == "order_send":
         args = [chance.choice(ORDERS)]
@@ -100,7 +103,9 @@ def worker_frame(chance: random.Random, calls: list[tuple[int, int]]) -> bytes:
             lanes = chance.choice((("trade",), ("query", "watch"), ("trade", "watch", "query"), ("nonsense",)))
             epoch, credit = chance.randrange(1, 5), chance.choice((1, 2, 60_000))
             proof = chance.choice((PROOF, PROOF, {}, {"login": "x"}, {**PROOF, "trade_mode": 2}))
-            return reference.encode_ready(Ready(name, epoch, "demo", lanes, credit, proof, chance.random() < 0.8, "why"))
+            return reference.encode_ready(
+                Ready(name, epoch, "demo", lanes, credit, proof, chance.random() < 0.8, "why")
+            )
         case 1:
             return reference.encode_heartbeat(name, chance.randrange(1, 5))
         case 2:
@@ -134,11 +139,17 @@ def play(seed: int) -> int:
     for _ in range(chance.randrange(20, 200)):
         now_ns += chance.choice((0, 1_000, 10_000_000, 1_000_000_000, 40_000_000_000))
         clients = [
-            (chance.choice((b"c1", b"c2", b"c3")), mutated(chance, request(chance, tokens)) if chance.random() < 0.98 else None)
+            (
+                chance.choice((b"c1", b"c2", b"c3")),
+                mutated(chance, request(chance, tokens)) if chance.random() < 0.98 else None,
+            )
             for _ in range(chance.randrange(6))
         ]
         workers = [
-            (chance.choice((b"x1", b"x2")), mutated(chance, worker_frame(chance, calls)) if chance.random() < 0.98 else None)
+            (
+                chance.choice((b"x1", b"x2")),
+                mutated(chance, worker_frame(chance, calls)) if chance.random() < 0.98 else None,
+            )
             for _ in range(chance.randrange(6))
         ]
         frames += len(clients) + len(workers)
@@ -217,7 +228,9 @@ def main() -> int:
         rounds += 1
         if time.monotonic() >= end:
             break
-    print(f"engine and codec ({'compiled' if COMPILED else 'interpreted'}): {frames:,} frames in {rounds:,} rounds, clean")
+    print(
+        f"engine and codec ({'compiled' if COMPILED else 'interpreted'}): {frames:,} frames in {rounds:,} rounds, clean"
+    )
     return 0
 
 
