@@ -141,7 +141,7 @@ class Feed:
             self._connection = self._attachment.connections
             for stream in self._streams.values():
                 stream.selected = False  # perhaps another life of the terminal
-        now_ns = self._listened_since(now_ns)
+        now_ns = self._kept_since(now_ns)
         if self._uplink.keep(now_ns):
             settings = self._settings
             self._uplink.introduce(
@@ -155,11 +155,11 @@ class Feed:
         age_ns = max(now_ns - self._fresh_ns, 0)
         self._uplink.beat(now_ns, codec.encode_heartbeat(self._settings.name, self._epoch, age_ns))
 
-    def _listened_since(self, since_ns: int) -> int:
+    def _kept_since(self, since_ns: int) -> int:
         """Return the time; if the terminal kept us since `since_ns`, what we didn't hear meanwhile means nothing."""
         now_ns = monotonic_ns()
         if now_ns - since_ns > LONG_CALL_NS:
-            self._uplink.heard()
+            self._uplink.was_busy(now_ns)
         return now_ns
 
     # What the publisher says.
@@ -217,7 +217,7 @@ class Feed:
                 stream = self._streams[symbol]
                 found = self._read(symbol, stream, now_ns) or found
                 current = current and (stream.reader is None or stream.reader.caught_up)
-                now_ns = self._listened_since(now_ns)
+                now_ns = self._kept_since(now_ns)
                 self._tell_age(now_ns)
                 self._beat.tick(now_ns)
         except _TerminalLost:

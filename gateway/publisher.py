@@ -26,7 +26,7 @@ from gateway.sockets import bind, publisher_socket, router_socket
 from gateway.statedir import Lock, prepare
 from gateway.wire import codec
 from gateway.wire.errors import Code, GatewayError, RemoteProtocolError
-from gateway.wire.messages import FeedKind, Want
+from gateway.wire.messages import MAX_NAME_BYTES, FeedKind, Want
 from gateway.wire.structs import RECORD_BYTES
 
 __all__ = ("Publisher", "TickPlane", "run")
@@ -43,6 +43,9 @@ MAX_BATCH_BYTES: Final = 16 * 1_024 * 1_024
 MAX_WANTED: Final = 16_384
 """Symbols of one feed that subscribers may ask for; further ones are refused and counted."""
 
+MAX_FEEDS: Final = 256
+"""Names of feeds, heard of from feeds or from subscribers; further ones are refused and counted."""
+
 LINGER_MS: Final = 500
 """How long the last ticks may take to leave at shutdown."""
 
@@ -57,11 +60,12 @@ class _Feed:
     epoch: int = 0
     standing: tuple[str, ...] = ()  # read whether anybody listens or not
     wanted: set[str] = field(default_factory=set)
+    is_told: bool = True  # whether the feed has been sent what is wanted now
     cursors: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class TickPlane:
-    """Subscriptions, feeds and cursors; `outbox` collects what is to be sent to the feeds."""
+    """Subscriptions, feeds and cursors; what is to be sent to the feeds is taken with `flush`."""
 
     def __init__(self, xpub: "zmq.Socket[bytes]", epoch: int, boards: dict[str, str], logger: logging.Logger) -> None:
         self._xpub = xpub
@@ -70,7 +74,7 @@ class TickPlane:
         self._log = logger
         self._feeds: dict[str, _Feed] = {}
         self._by_identity: dict[bytes, _Feed] = {}
-        self.outbox: list[tuple[bytes, bytes]] = []
+        self._outbox: list[tuple[bytes, bytes]] = []
         self.malformed = 0
         self.refused_wants = 0
 
@@ -80,11 +84,17 @@ class TickPlane:
         feed_name, slash, rest = topic.partition(b"/")
         if not slash or not rest.endswith(b"\0"):
             return  # a prefix: it hears what others asked for, and asks for nothing by itself
+        if max(len(feed_name), len(rest) - 1) > MAX_NAME_BYTES:
+            self.malformed += 1
+            return
         try:
             feed = self._feed(feed_name.decode())
             symbol = rest[:-1].decode()
         except UnicodeDecodeError:
             self.malformed += 1
+            return
+        if feed is None:
+            self.refused_wants += 1
             return
         if message[0] == 0:
             feed.wanted.discard(symbol)
@@ -95,7 +105,7 @@ class TickPlane:
         else:
             self.refused_wants += 1
             return
-        self._tell(feed)
+        feed.is_told = False
 
     def frame(self, now_ns: int, identity: bytes, frame: bytes | None) -> None:
         """Take one frame of a feed. What breaks the rules is answered with REJECT and counted."""
@@ -115,10 +125,12 @@ class TickPlane:
                 _, _, age_ns = codec.decode_heartbeat(frame)
                 if feed.board is not None:
                     feed.board.set_alive(max(0, now_ns - age_ns))
-                self.outbox.append((identity, codec.encode_heartbeat()))
+                self._outbox.append((identity, codec.encode_heartbeat()))
             elif kind == FeedKind.NO_SYMBOL:
                 symbol, message = codec.decode_no_symbol(frame)
-                self._log.warning("feed %s has no %s: %s", self._name_of(feed), symbol, message)
+                self._log.warning("feed %s can't read %s: %s", self._name_of(feed), symbol, message)
+                if feed.board is not None:
+                    feed.board.retire(symbol)
             elif kind == FeedKind.GOODBYE:
                 goodbye = codec.decode_goodbye(frame)
                 self._log.info("feed %s leaves: %s", goodbye.worker, goodbye.reason)
@@ -128,7 +140,24 @@ class TickPlane:
                 raise RemoteProtocolError(f"kind: {kind} isn't a feed's")
         except RemoteProtocolError as error:
             self.malformed += 1
-            self.outbox.append((identity, codec.encode_reject(error.code, error.message)))
+            self._outbox.append((identity, codec.encode_reject(error.code, error.message)))
+
+    def flush(self) -> list[tuple[bytes, bytes]]:
+        """Return what is to be sent now, one WANT for every feed whose symbols have changed."""
+        for feed in self._feeds.values():
+            if not feed.is_told and feed.identity:
+                symbols = sorted(feed.wanted.union(feed.standing))
+                wants = [Want(symbol, *feed.cursors.get(symbol, (0, 0))) for symbol in symbols]
+                self._outbox.append((feed.identity, codec.encode_want(wants)))
+                feed.is_told = True
+        outbox, self._outbox = self._outbox, []
+        return outbox
+
+    def undeliverable(self, identity: bytes) -> None:
+        """Note that a feed is full or gone: what it is to read is told again."""
+        feed = self._by_identity.get(identity)
+        if feed is not None:
+            feed.is_told = False
 
     def close(self) -> None:
         """Close the quote boards: their readers stop trusting them at once."""
@@ -139,14 +168,16 @@ class TickPlane:
     def _ready(self, identity: bytes, frame: bytes) -> None:
         ready = codec.decode_feed_ready(frame)
         feed = self._feed(ready.feed)
+        if feed is None:
+            raise RemoteProtocolError(f"feed: {MAX_FEEDS} names are known, and no more are taken")
         if ready.epoch < feed.epoch:
             raise RemoteProtocolError(f"epoch: {ready.epoch} of feed {ready.feed} was replaced by {feed.epoch}")
         self._by_identity.pop(feed.identity, None)
         feed.identity, feed.epoch, feed.standing = identity, ready.epoch, ready.symbols
         self._by_identity[identity] = feed
         self._log.info("feed %s of account %s is here", ready.feed, ready.account)
-        self.outbox.append((identity, codec.encode_heartbeat()))
-        self._tell(feed)
+        self._outbox.append((identity, codec.encode_heartbeat()))
+        feed.is_told = False
 
     def _ticks(self, feed: _Feed, frame: bytes) -> None:
         ticks = codec.decode_feed_ticks(frame)
@@ -155,19 +186,14 @@ class TickPlane:
             ticks.symbol, ticks.records, ticks.cursor_msc, ticks.cursor_ordinal, publish_ns
         )
         feed.cursors[ticks.symbol] = (ticks.cursor_msc, ticks.cursor_ordinal)
-        if feed.board is not None:
+        # Ticks may still come for a symbol whose last subscriber has just left: its slot is retired, and stays so.
+        if feed.board is not None and (ticks.symbol in feed.wanted or ticks.symbol in feed.standing):
             last_seq = first_seq + len(ticks.records) // RECORD_BYTES - 1
             feed.board.write(ticks.symbol, ticks.records[-RECORD_BYTES:], last_seq, publish_ns)
 
-    def _tell(self, feed: _Feed) -> None:
-        if not feed.identity:
-            return
-        wants = [Want(symbol, *feed.cursors.get(symbol, (0, 0))) for symbol in sorted(feed.wanted.union(feed.standing))]
-        self.outbox.append((feed.identity, codec.encode_want(wants)))
-
-    def _feed(self, name: str) -> _Feed:
+    def _feed(self, name: str) -> _Feed | None:
         feed = self._feeds.get(name)
-        if feed is None:
+        if feed is None and len(self._feeds) < MAX_FEEDS:
             board = None
             if BoardWriter is not None and name in self._boards:
                 board = BoardWriter(self._boards[name], epoch=self._epoch)
@@ -224,9 +250,9 @@ class Publisher:
             if ready & 2:
                 for identity, frame in self._feeds.recv_burst(BURST):
                     self._plane.frame(now_ns, identity, frame)
-            if self._plane.outbox:
-                self._feeds.send_burst(self._plane.outbox)  # a feed that is gone says READY when it is back
-                self._plane.outbox = []
+            if outbox := self._plane.flush():
+                for index in self._feeds.send_burst(outbox):
+                    self._plane.undeliverable(outbox[index][0])
         self._plane.close()
         self._release(LINGER_MS)
 

@@ -28,6 +28,15 @@ BURST: Final = 256
 CLOSE_LINGER_MS: Final = 1_000
 """How long the last messages may take to leave when the process ends in order."""
 
+OVERSLEPT_NS: Final = 100_000_000
+"""Not having listened for so much longer than meant: this process was stopped, or kept by its terminal."""
+
+SETTLE_NS: Final = 250_000_000
+"""After that, how long libzmq's own thread may need to bring in what has waited meanwhile."""
+
+HEARTBEAT_MS: Final = 1_000
+"""libzmq's own heartbeats: they turn a half-open TCP connection into a hang-up."""
+
 RECONNECT_MS: Final = 50
 RECONNECT_MAX_MS: Final = 1_000
 """How soon and how rarely libzmq tries to connect while nobody listens."""
@@ -60,6 +69,8 @@ class Uplink:
         self._open_at_ns = 0
         self._opened_ns = 0
         self._heard_ns = 0
+        self._listened_ns = 0
+        self._settled_ns = 0
         self._beat_at_ns = 0
         self._unsent: deque[bytes] = deque()
         self.welcomed = False
@@ -91,8 +102,8 @@ class Uplink:
         if self._hung_up:
             self._log.warning("%s has hung up", self._endpoint)
             self._lose(now_ns, 0)
-        # Silence counts up to when we last looked and found nothing: what came while we were stopped isn't silence.
-        if self._dealer is not None and self.emptied_ns - self._patient_since_ns > self.patience_ns:
+        is_listening = now_ns - self._listened_ns <= OVERSLEPT_NS  # else what has come is to be looked at first
+        if self._dealer is not None and is_listening and now_ns - self._patient_since_ns > self.patience_ns:
             if self.welcomed:
                 self._log.warning("%s is silent for %.1f s", self._endpoint, (now_ns - self._heard_ns) / 1e9)
             self._lose(now_ns, 0)
@@ -106,13 +117,15 @@ class Uplink:
         dealer.setsockopt(zmq.SNDHWM, self._hwm)
         dealer.setsockopt(zmq.RCVHWM, self._hwm)
         dealer.setsockopt(zmq.MAXMSGSIZE, self._max_bytes)
+        dealer.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+        dealer.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5 * HEARTBEAT_MS)
         dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         # A peer that ends is noticed at once, long before its silence would be.
         self._monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         dealer.connect(self._endpoint)
         self._dealer = dealer
-        self._opened_ns = self._heard_ns = self.emptied_ns = now_ns
+        self._opened_ns = self._heard_ns = self._listened_ns = self.emptied_ns = now_ns
         return True
 
     def introduce(self, frame: bytes) -> bool:
@@ -171,21 +184,26 @@ class Uplink:
         if self._dealer is None:
             return frames
         now_ns = monotonic_ns()
+        if now_ns - self._listened_ns > timeout_ns + OVERSLEPT_NS:
+            self.was_busy(now_ns)
+            self._settled_ns = now_ns + SETTLE_NS
+        self._listened_ns = now_ns
         while len(frames) < BURST:
             try:
                 parts = self._dealer.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
-                self.emptied_ns = now_ns
+                if now_ns >= self._settled_ns:
+                    self.emptied_ns = now_ns
                 break
             if len(parts) == 1:
                 frames.append(parts[0])
         if frames:
-            self._heard_ns = monotonic_ns()
+            self._heard_ns = now_ns
         return frames
 
-    def heard(self) -> None:
-        """Be patient anew: we weren't listening."""
-        self._opened_ns = self._heard_ns = monotonic_ns()
+    def was_busy(self, now_ns: int) -> None:
+        """We didn't listen up to now, and know why: be patient anew."""
+        self._opened_ns = self._heard_ns = self._listened_ns = now_ns
 
     def flush_on_close(self) -> None:
         """Let what is queued leave when the line is closed, for a bounded time."""

@@ -24,7 +24,7 @@ from gateway.execution import Executor, Outcome, refusal
 from gateway.process import Backoff, Beat, Child, State, Stop
 from gateway.settings import WorkerSettings
 from gateway.terminal.port import Terminal
-from gateway.uplink import Uplink
+from gateway.uplink import OVERSLEPT_NS, Uplink
 from gateway.watchdog import Watchdog
 from gateway.wire import codec
 from gateway.wire.calls import CALLS, Kind
@@ -36,8 +36,8 @@ __all__ = ("Worker", "run", "run_child")
 MAX_IDLE_NS: Final = 250_000_000
 """Longest wait: the beat is given, and a request to stop seen, at least this often."""
 
-OVERSLEPT_NS: Final = 100_000_000
-"""A wait that took so much longer than it should: this process was stopped, and what it finds may be old."""
+DRAIN_NS: Final = 100_000_000
+"""How long a worker that shuts down listens for calls that were sent before the broker could know."""
 
 MAX_KEPT_BYTES: Final = 65_536
 """The last results are kept, one for each credit, and returned again on a new line: the old one may have lost them, and
@@ -131,7 +131,7 @@ class Worker:
         attachment, uplink = self._attachment, self._uplink
         if after_ns - now_ns > uplink.patience_ns:
             self._told = ()  # we were silent for so long that we may have been given up
-            uplink.heard()
+            uplink.was_busy(after_ns)
         told = (attachment.proof, attachment.reason)
         if uplink.keep(after_ns):
             self._told = ()
@@ -233,8 +233,9 @@ class Worker:
                 lambda: self._uplink.send(codec.encode_begun(call.generation, call.call_id)),
             )
         self._return(call, started_ns - arrival.arrived_ns, outcome)
-        self._beat.tick(monotonic_ns())
-        self._uplink.heard()  # while the terminal was busy, nobody listened
+        now_ns = monotonic_ns()
+        self._beat.tick(now_ns)
+        self._uplink.was_busy(now_ns)
 
     def _return(self, call: CallMessage, wait_ns: int, outcome: Outcome) -> None:
         status, result, call_ns = outcome
@@ -251,7 +252,8 @@ class Worker:
             self._return(self._waiting.popleft().call, 0, refusal(Code.UNAVAILABLE, message))
 
     def _drain(self) -> None:
-        self._receive(0)
+        self._refuse_waiting("the worker is shutting down")
+        self._receive(DRAIN_NS)  # a call that is on its way is better refused than left UNKNOWN by our GOODBYE
         self._refuse_waiting("the worker is shutting down")
         self._uplink.send(codec.encode_goodbye(Goodbye(self._settings.name, self._epoch, "drained")))
         self._uplink.flush_on_close()

@@ -139,7 +139,7 @@ class Engine:
         plan: CallPlan | None = self._plans.get(name)
         session: Session | None = self._sessions.by_token.get(token)
         if session is not None and session.identity == identity:
-            if now_ns - session.last_seen_ns > self._session_timeout_ns:
+            if now_ns - session.last_seen_ns > self._session_timeout_ns and not session.requests:
                 self.counters.sessions_expired += 1
                 self._desk.end_session(now_ns, session)
                 session = None

@@ -31,5 +31,5 @@ cdef class Outbox:
     cpdef bint is_empty(self)
 
     # `now` stays a Python integer: made once, used by every reply.
-    @cython.locals(pending=list, frames=list, request=InFlight, now=object)
+    @cython.locals(pending=list, frames=list, request=InFlight, session=Session, now=object)
     cpdef list flush(self, long long now_ns)

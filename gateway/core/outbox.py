@@ -97,6 +97,9 @@ class Outbox:
                 (request.identity, self._encode_reply(request.request_id, request.status, request.result, stamps))
             )
             self.counters.replies += 1
+            session = request.session
+            if session is not None:
+                session.last_seen_ns = now_ns  # it was waiting for this, not silent
             if request.returned_ns:
                 self.stages.record(request, now_ns)
         return frames

@@ -13,6 +13,7 @@ from gateway.core.outbox import Outbox
 from gateway.core.session import Session
 from gateway.core.states import State
 from gateway.core.workers import WorkerTable
+from gateway.wire.constants import RES_E_FAIL
 from gateway.wire.errors import Code, RemoteProtocolError, Status
 
 __all__ = ("Returns",)
@@ -109,7 +110,8 @@ class Returns:
             self._take(now_ns, request, _STATUS_UNKNOWN, self._encode_error(int(Code.OUTCOME_UNKNOWN), text, None))
         else:
             text = f"its answer can't be read: {why}"
-            self._take(now_ns, request, _STATUS_TERMINAL, self._encode_error(int(Code.CALL_FAILED), text, None))
+            detail = {"last_error": [RES_E_FAIL, text], "returned": None}
+            self._take(now_ns, request, _STATUS_TERMINAL, self._encode_error(int(Code.CALL_FAILED), text, detail))
 
     def _held_call(self, worker: Worker | None, generation: int, call_id: int) -> InFlight | None:
         """Return the call that a worker speaks of, or None, counted, if it can't speak of it.

@@ -59,8 +59,12 @@ class SessionTable:
         del self.by_client[session.client_id]
 
     def silent(self, now_ns: int, timeout_ns: int) -> list[Session]:
-        """Return the sessions not heard of for `timeout_ns`. O(sessions)."""
-        return [session for session in self.by_token.values() if now_ns - session.last_seen_ns > timeout_ns]
+        """Return the sessions not heard of for `timeout_ns`; one that waits for an answer isn't silent. O(sessions)."""
+        return [
+            session
+            for session in self.by_token.values()
+            if now_ns - session.last_seen_ns > timeout_ns and not session.requests
+        ]
 
     def _next_token(self) -> int:
         """SplitMix64 over seed and counter: unguessable enough between honest peers, and the same for the same inputs.

@@ -145,6 +145,19 @@ def test_a_silent_session_ends_without_being_asked(plane):
     assert plane.stats()["sessions"]["live"] == 0
 
 
+def test_a_session_that_waits_for_an_answer_is_not_silent(plane):
+    plane.ready()
+    plane.ask("history_deals_get", 0, 1, request_id=900, ttl_ms=120_000)
+    call = plane.call()
+    plane.live(100 * SECOND, "w1")
+    plane.give_back(call, [])
+    assert plane.reply(900).status == Status.OK
+    plane.pass_time(20 * SECOND)
+    assert plane.answer("accounts").status == Status.OK
+    plane.pass_time(32 * SECOND)
+    assert plane.stats()["sessions"]["live"] == 0
+
+
 @pytest.mark.parametrize("name", ["ping", "nonsense", "accounts"])
 def test_any_frame_keeps_a_session_alive(plane, name):
     for _ in range(10):

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zmq
 
-from gateway.publisher import TickPlane
+from gateway.accel import BoardReader
+from gateway.publisher import MAX_FEEDS, TickPlane
 from gateway.wire import codec
 from gateway.wire.errors import Code
 from gateway.wire.messages import FeedReady, Goodbye, Ticks, Want, topic_for
@@ -26,7 +28,7 @@ def ticks(symbol: str, *times_msc: int) -> Ticks:
 class Harness:
     """A tick plane with its XPUB, and one subscriber to everything."""
 
-    def __init__(self, context: "zmq.Context[Any]") -> None:
+    def __init__(self, context: "zmq.Context[Any]", boards: dict[str, str] | None = None) -> None:
         self.xpub = context.socket(zmq.XPUB)
         self.sub = context.socket(zmq.SUB)
         self.sub.setsockopt(zmq.RCVTIMEO, 5_000)
@@ -35,15 +37,13 @@ class Harness:
         self.sub.connect("inproc://ticks")
         self.sub.subscribe(b"")
         assert self.xpub.recv() == b"\x01"
-        self.plane = TickPlane(self.xpub, 1_000, {}, logging.getLogger("test"))
+        self.plane = TickPlane(self.xpub, 1_000, boards or {}, logging.getLogger("test"))
 
     def ready(self, identity: bytes = FEED, epoch: int = 1, symbols: tuple[str, ...] = ()) -> None:
         self.plane.frame(0, identity, codec.encode_feed_ready(FeedReady("demo", epoch, "demo", symbols)))
 
     def sent(self) -> list[tuple[bytes, int, bytes]]:
-        sent = [(identity, codec.worker_kind(frame), frame) for identity, frame in self.plane.outbox]
-        self.plane.outbox.clear()
-        return sent
+        return [(identity, codec.worker_kind(frame), frame) for identity, frame in self.plane.flush()]
 
     def wants(self) -> list[Want]:
         return [codec.decode_want(frame) for _, kind, frame in self.sent() if kind == 3][-1]
@@ -121,7 +121,7 @@ def test_bad_frame_is_rejected_and_counted(harness: Harness, frame: bytes | None
 
 def test_stranger_must_say_ready_first(harness: Harness) -> None:
     harness.plane.frame(0, b"stranger", codec.encode_feed_ticks(ticks("EURUSD", 1)))
-    code, message = codec.decode_reject(harness.plane.outbox[0][1])
+    code, message = codec.decode_reject(harness.sent()[0][2])
     assert (code, message) == (Code.MALFORMED, "READY must come first")
 
 
@@ -138,3 +138,51 @@ def test_heartbeat_is_answered(harness: Harness) -> None:
     harness.sent()
     harness.plane.frame(0, FEED, codec.encode_heartbeat("demo", 1, 5))
     assert [kind for _, kind, _ in harness.sent()] == [2]
+
+
+def test_many_subscriptions_make_one_want(harness: Harness) -> None:
+    harness.ready()
+    harness.sent()
+    for number in range(1_000):
+        harness.plane.subscription(b"\x01" + topic_for("demo", f"S{number}"))
+    ((_, kind, frame),) = harness.sent()
+    assert kind == 3
+    assert len(codec.decode_want(frame)) == 1_000
+    assert harness.sent() == []
+
+
+def test_want_that_could_not_be_sent_is_told_again(harness: Harness) -> None:
+    harness.ready()
+    harness.sent()
+    harness.plane.subscription(b"\x01" + topic_for("demo", "EURUSD"))
+    harness.sent()
+    harness.plane.undeliverable(FEED)
+    assert harness.wants() == [Want("EURUSD", 0, 0)]
+
+
+def test_feeds_names_are_bounded(harness: Harness) -> None:
+    for number in range(MAX_FEEDS + 5):
+        harness.plane.subscription(b"\x01" + topic_for(f"f{number}", "EURUSD"))
+    assert harness.plane.refused_wants == 5
+    harness.plane.subscription(b"\x01" + topic_for("f1", "X" * 65))
+    assert harness.plane.malformed == 1
+
+
+def test_tick_behind_the_last_unsubscription_does_not_revive_the_quote(tmp_path: Path) -> None:
+    if BoardReader is None:
+        pytest.skip("nothing is compiled here: there is no quote board")
+    context: zmq.Context[Any] = zmq.Context()
+    try:
+        harness = Harness(context, {"demo": str(tmp_path / "board")})
+        reader = BoardReader(str(tmp_path / "board"))
+        harness.ready()
+        topic = topic_for("demo", "EURUSD")
+        harness.plane.subscription(b"\x01" + topic)
+        harness.plane.frame(0, FEED, codec.encode_feed_ticks(ticks("EURUSD", 5_000)))
+        assert reader.tick("EURUSD") is not None
+        harness.plane.subscription(b"\x00" + topic)
+        harness.plane.frame(0, FEED, codec.encode_feed_ticks(ticks("EURUSD", 5_001)))
+        assert reader.tick("EURUSD") is None
+        harness.plane.close()
+    finally:
+        context.destroy(linger=0)
