@@ -8,6 +8,7 @@ Several threads may share one Client: each gets its own answers, `last_error()` 
 processes: a Client doesn't survive fork().
 """
 
+import contextlib
 import os
 import secrets
 import threading
@@ -29,6 +30,7 @@ from gateway.wire.errors import (
     LocalProtocolError,
     NoReply,
     OutcomeUnknown,
+    RemoteProtocolError,
     SessionFenced,
     Status,
     TerminalRefused,
@@ -232,8 +234,7 @@ class Client(Trading):
         detail)."""
         if self._connection is None:
             return []
-        self._connection.take_in()
-        return [_decoded(notice) for notice in self._connection.session.take_notices()]
+        return [_decoded(notice) for notice in self._connection.take_notices()]
 
     @property
     def last_stamps(self) -> Stamps | None:
@@ -353,7 +354,7 @@ def _pair_of(error: GatewayError) -> tuple[int, str]:
     """Return the package's error pair that is nearest to an error."""
     match error:
         case TerminalRefused():
-            return error.last_error
+            return error.last_error if "last_error" in error.detail else (-1, error.message)
         case LocalProtocolError():
             return -2, f"Invalid arguments: {error.message}"
         case Unavailable() | SessionFenced():
@@ -368,5 +369,6 @@ def _decoded(notice: Notice) -> Notice:
     payload = notice.payload
     if notice.kind == "answered" and isinstance(payload, dict) and payload.get("status") == Status.OK:
         decode: Callable[[str, Any], Any] = decode_result
-        return Notice("answered", {**payload, "result": decode("order_send", payload.get("result"))})
+        with contextlib.suppress(RemoteProtocolError):  # then as it came: a late answer is never lost
+            return Notice("answered", {**payload, "result": decode("order_send", payload.get("result"))})
     return notice

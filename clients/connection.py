@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import zmq
 
-from clients.exchange import Exchange, Phase, State
+from clients.exchange import Exchange, Notice, Phase, State
 from clients.results import decode_result
 from clients.session import Session
 from clients.sockets import Descriptors, connect, dealer, monitor_of, read_monitor
@@ -183,57 +183,57 @@ class Connection:
         """Wait until `pending` is done, at most until its deadline (which ends it) or `until_ns`; say whether it is."""
         look = False
         while True:
-            with self._lock:
-                now_ns = monotonic_ns()
-                if look:
-                    self._look(now_ns)
-                    look = False
-                    if self._leader is not None:
+            try:
+                with self._lock:
+                    now_ns = monotonic_ns()
+                    if look:
+                        self._look(now_ns)
+                        look = False
+                        if self._leader is not None:
+                            self._work(now_ns)
+                            self._wake()
+                    leading = self._leader is None
+                    if leading and pending.state is not State.DONE:
                         self._work(now_ns)
-                        self._wake()
-                leading = self._leader is None
-                if leading and pending.state is not State.DONE:
-                    self._work(now_ns)
-                if pending.state is not State.DONE and now_ns >= pending.deadline_ns:
-                    self.session.give_up(pending)
-                done = pending.state is State.DONE
-                if done or (until_ns is not None and now_ns >= until_ns):
-                    self._hand_over(pending)
-                    return done
-                limit_ns = min(pending.deadline_ns - now_ns, MAX_WAIT_NS)
-                if until_ns is not None:
-                    limit_ns = min(limit_ns, until_ns - now_ns)
-                if leading:
-                    self._leader = pending
-                else:
-                    event = pending.event()
-                    self._followers[pending] = None
-            if leading:
-                try:
-                    ready = self._all.wait(limit_ns)
-                finally:
-                    self._leader = None
-                look = self._monitor_fd in ready
-                if self._wake_fd in ready:
-                    self._drain_wake()
-            else:
-                try:
+                    if pending.state is not State.DONE and now_ns >= pending.deadline_ns:
+                        self.session.give_up(pending)
+                    done = pending.state is State.DONE
+                    if done or (until_ns is not None and now_ns >= until_ns):
+                        self._hand_over(pending)
+                        return done
+                    limit_ns = min(pending.deadline_ns - now_ns, MAX_WAIT_NS)
+                    if until_ns is not None:
+                        limit_ns = min(limit_ns, until_ns - now_ns)
+                    if leading:
+                        self._leader = pending
+                    else:
+                        event = pending.event()
+                        self._followers[pending] = None
+                if not leading:
                     event.wait(limit_ns / 1e9)
-                finally:
-                    self._followers.pop(pending, None)
+                    continue
+                ready = self._all.wait(limit_ns)
+            finally:  # an interrupt may come anywhere: nobody must be left waiting for a leader that has gone
+                if self._leader is pending:
+                    self._leader = None
+                self._followers.pop(pending, None)
+            look = self._monitor_fd in ready
+            if self._wake_fd in ready:
+                self._drain_wake()
 
     def reset(self) -> None:
         """Take the client id back, if another client has taken it."""
         with self._lock:
             self.session.reset()
 
-    def take_in(self) -> None:
-        """Take in what has arrived, without waiting."""
+    def take_notices(self) -> list[Notice]:
+        """Take in what has arrived, without waiting, and return the notices since the last time."""
         with self._lock:
             now_ns = monotonic_ns()
             self._look(now_ns)
             self._work(now_ns)
             self._tell_leader()
+            return self.session.take_notices()
 
     def wait_sent(self, pending: Pending) -> None:
         """Wait until `pending` has left, at most until its deadline: what keeps a flood of `submit` within bounds."""
@@ -307,9 +307,9 @@ class Connection:
 
     def _hand_over(self, pending: Pending) -> None:
         self._followers.pop(pending, None)
-        if self._leader is None and self._followers:
-            successor = next(iter(self._followers))
-            if successor._event is not None:
+        if self._leader is None:
+            successor = next(iter(tuple(self._followers)), None)  # a copy: followers leave without the lock
+            if successor is not None and successor._event is not None:
                 successor._event.set()
 
     def _wake(self) -> None:

@@ -11,6 +11,7 @@ from gateway.wire.errors import Code, GatewayError, LocalProtocolError
 
 __all__ = (
     "HELLO_AGAIN_NS",
+    "MAX_GROWTH_BYTES",
     "MAX_IN_FLIGHT",
     "MAX_NOTICES",
     "MAX_UNKNOWN",
@@ -36,6 +37,9 @@ MAX_UNKNOWN: Final = 1_024
 
 HELLO_AGAIN_NS: Final = 2_000_000_000
 """A hello without an answer is said again; only the last one's answer counts."""
+
+MAX_GROWTH_BYTES: Final = 16
+"""What a request may grow by when it is encoded again for another session: its token and its number get longer."""
 
 TTL_MARGIN_MS: Final = 250
 """The broker is given this much less (a tenth at most) than the caller waits: its "expired, never left" is worth more

@@ -16,6 +16,7 @@ from typing import Any
 
 from clients.exchange import (
     HELLO_AGAIN_NS,
+    MAX_GROWTH_BYTES,
     MAX_IN_FLIGHT,
     MAX_NOTICES,
     MAX_UNKNOWN,
@@ -102,7 +103,10 @@ class Session:
             if len(self._in_flight) + len(self._waiting) >= MAX_IN_FLIGHT:
                 raise Busy(f"{MAX_IN_FLIGHT} requests of this client are under way")
         exchange.asked_ns = now_ns
-        self._encode(exchange, now_ns)
+        size = len(self._encode(exchange, now_ns))
+        if size > MAX_REQUEST_BYTES - MAX_GROWTH_BYTES:
+            limit = MAX_REQUEST_BYTES - MAX_GROWTH_BYTES
+            raise LocalProtocolError(f"request: expected at most {limit} bytes, got {size}", code=Code.TOO_LARGE)
         self._waiting.append(exchange)
 
     def next_frame(self, now_ns: int) -> bytes | None:
@@ -152,10 +156,6 @@ class Session:
         frame = self._codec.encode_request(
             self.token, self._last_id, exchange.name, exchange.account, ttl_ms, exchange.args, exchange.kwargs
         )
-        if len(frame) > MAX_REQUEST_BYTES:
-            raise LocalProtocolError(
-                f"request: expected at most {MAX_REQUEST_BYTES} bytes, got {len(frame)}", code=Code.TOO_LARGE
-            )
         exchange.frame = frame
         return frame
 

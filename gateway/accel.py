@@ -1,7 +1,8 @@
 """The one place that chooses, once per process, between what is compiled and its plain twin.
 
-`COMPILED` says which it became. The codec's twin is `gateway.wire.codec` (which has the rare messages
-too), the reply cache's `gateway.core.replycache`, the sockets' and the broadcaster's `gateway.plain`. The quote board has none: without it, quotes are asked for.
+`COMPILED` says which it became. The codec's twin is `gateway.wire.codec` (which has the rare messages too), the reply
+cache's `gateway.core.replycache`, the sockets' and the broadcaster's `gateway.plain`. The quote board has none: without
+it the terminal is asked.
 Where libzmq can't be reached from outside pyzmq (Windows), the codec and the cache are compiled and the sockets plain.
 Workers and feeds never import this file: they run where nothing is compiled.
 """
