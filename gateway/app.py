@@ -63,25 +63,25 @@ def _publisher(text: str, _epoch: int) -> int:
 
 
 def _worker(text: str, _epoch: int) -> int:
-    from gateway import worker
+    from gateway.workers import worker
 
     return worker.run(WorkerSettings.from_json(text))
 
 
 def _worker_child(text: str, epoch: int) -> int:
-    from gateway import worker
+    from gateway.workers import worker
 
     return worker.run_child(WorkerSettings.from_json(text), epoch)
 
 
 def _feed(text: str, _epoch: int) -> int:
-    from gateway import feed
+    from gateway.workers import feed
 
     return feed.run(FeedSettings.from_json(text))
 
 
 def _feed_child(text: str, epoch: int) -> int:
-    from gateway import feed
+    from gateway.workers import feed
 
     return feed.run_child(FeedSettings.from_json(text), epoch)
 

@@ -21,7 +21,7 @@ from gateway.accel import COMPILED, BoardReader, ReplyCache, RouterSocket, codec
 from gateway.clock import monotonic_ns
 from gateway.core.accounts import AccountRules
 from gateway.core.engine import Engine, Limits
-from gateway.process import Beat, State
+from gateway.process import EXIT_REFUSED, Beat, State
 from gateway.settings import AccountSettings, BrokerSettings
 from gateway.sockets import bind, router_socket
 from gateway.statedir import Lock, next_generation, prepare
@@ -187,7 +187,7 @@ def run(settings: BrokerSettings) -> int:
         broker = Broker(settings, logger)
     except GatewayError as error:
         logger.error("%s", error)
-        return 2
+        return EXIT_REFUSED
     signal.signal(signal.SIGTERM, broker.stop)
     signal.signal(signal.SIGINT, broker.stop)
     logger.info(

@@ -34,7 +34,7 @@ MAX_REFUSALS: Final = 3
 """A process that says so often that it can't run as told, and never ran, won't: the supervisor gives up."""
 
 REFUSED: Final = (EXIT_REFUSED, 2)
-"""The exit statuses that say so; 2 is what a usage error ends with."""
+"""The exit statuses that say so; 2 is what the interpreter ends with when it can't even begin."""
 
 REMIND_NS: Final = 10_000_000_000
 """How often it is said what isn't ready yet."""
@@ -111,7 +111,11 @@ class Supervisor:
         child = member.child
         if child is None:
             if now_ns >= member.start_at_ns:
-                member.start(now_ns)
+                try:
+                    member.start(now_ns)
+                except OSError as error:  # no process or no memory to be had: the others must not suffer for it
+                    self._log.error("%s can't be started: %s", member.title, error)
+                    member.start_at_ns = now_ns + member.backoff.failed(now_ns)
             return
         status = child.poll()
         if status is None:

@@ -20,7 +20,7 @@ import zmq
 from gateway import log
 from gateway.accel import BoardWriter, Broadcaster, RouterSocket, wait
 from gateway.clock import monotonic_ns, wall_ns
-from gateway.process import Beat, State
+from gateway.process import EXIT_REFUSED, Beat, State
 from gateway.settings import PublisherSettings
 from gateway.sockets import bind, publisher_socket, router_socket
 from gateway.statedir import Lock, prepare
@@ -46,6 +46,9 @@ MAX_WANTED: Final = 16_384
 MAX_FEEDS: Final = 256
 """Names of feeds, heard of from feeds or from subscribers; further ones are refused and counted."""
 
+FEED_TIMEOUT_NS: Final = 4_000_000_000
+"""A feed that was heard of within this time is still about."""
+
 LINGER_MS: Final = 500
 """How long the last ticks may take to leave at shutdown."""
 
@@ -58,6 +61,7 @@ class _Feed:
     board: Any
     identity: bytes = b""
     epoch: int = 0
+    heard_ns: int = 0
     standing: tuple[str, ...] = ()  # read whether anybody listens or not
     wanted: set[str] = field(default_factory=set)
     is_told: bool = True  # whether the feed has been sent what is wanted now
@@ -114,11 +118,12 @@ class TickPlane:
                 raise RemoteProtocolError(f"larger than {MAX_BATCH_BYTES} bytes", code=Code.TOO_LARGE)
             kind = codec.worker_kind(frame)
             if kind == FeedKind.READY:
-                self._ready(identity, frame)
+                self._ready(now_ns, identity, frame)
                 return
             feed = self._by_identity.get(identity)
             if feed is None:
                 raise RemoteProtocolError("READY must come first")
+            feed.heard_ns = now_ns
             if kind == FeedKind.TICKS:
                 self._ticks(feed, frame)
             elif kind == FeedKind.HEARTBEAT:
@@ -165,15 +170,17 @@ class TickPlane:
             if feed.board is not None:
                 feed.board.close()
 
-    def _ready(self, identity: bytes, frame: bytes) -> None:
+    def _ready(self, now_ns: int, identity: bytes, frame: bytes) -> None:
         ready = codec.decode_feed_ready(frame)
         feed = self._feed(ready.feed)
         if feed is None:
             raise RemoteProtocolError(f"feed: {MAX_FEEDS} names are known, and no more are taken")
-        if ready.epoch < feed.epoch:
+        # A host's clock may have been set back: a lower epoch is over only while the higher one is about.
+        if ready.epoch < feed.epoch and now_ns - feed.heard_ns <= FEED_TIMEOUT_NS:
             raise RemoteProtocolError(f"epoch: {ready.epoch} of feed {ready.feed} was replaced by {feed.epoch}")
         self._by_identity.pop(feed.identity, None)
         feed.identity, feed.epoch, feed.standing = identity, ready.epoch, ready.symbols
+        feed.heard_ns = now_ns
         self._by_identity[identity] = feed
         self._log.info("feed %s of account %s is here", ready.feed, ready.account)
         self._outbox.append((identity, codec.encode_heartbeat()))
@@ -276,7 +283,7 @@ def run(settings: PublisherSettings) -> int:
         publisher = Publisher(settings, logger)
     except GatewayError as error:
         logger.error("%s", error)
-        return 2
+        return EXIT_REFUSED
     signal.signal(signal.SIGTERM, publisher.stop)
     signal.signal(signal.SIGINT, publisher.stop)
     logger.info("serves %s", ", ".join(settings.endpoints))

@@ -179,7 +179,7 @@ def worker(
         hung_after_ms=hung_after_ms,
         log_level=level.value,
     )
-    from gateway import worker as shell
+    from gateway.workers import worker as shell
 
     raise typer.Exit(shell.run(settings))
 
@@ -228,7 +228,7 @@ def feed(
         hung_after_ms=hung_after_ms,
         log_level=level.value,
     )
-    from gateway import feed as shell
+    from gateway.workers import feed as shell
 
     raise typer.Exit(shell.run(settings))
 

@@ -82,10 +82,12 @@ class WorkerTable:
             return
         known = self.by_name.get(name)
         if known is not None:
-            if epoch < known.epoch or (epoch == known.epoch and known.condition == _DEAD):
+            # A host's clock may have been set back: a lower epoch is over only while the higher one is about.
+            is_about = now_ns - known.last_seen_ns <= self._limits.worker_timeout_ns
+            if (epoch < known.epoch and is_about) or (epoch == known.epoch and known.condition == _DEAD):
                 self.reject(identity, Code.SESSION_FENCED, f"worker {name}: epoch {epoch} is over")
                 return
-            if epoch > known.epoch and known.condition != _DEAD:
+            if epoch != known.epoch and known.condition != _DEAD:
                 self.bury(known, now_ns, f"worker {name} has started anew")
         other = self.by_identity.get(identity)
         if other is not None and other is not known and other.condition != _DEAD:
@@ -104,7 +106,7 @@ class WorkerTable:
                     self._distrust(known, now_ns, problem)
                 self.reject(identity, code, problem)
                 return
-        if known is None or known.epoch < epoch:
+        if known is None or known.epoch != epoch:
             if known is None and not self._make_room():
                 self.reject(identity, Code.BUSY, f"{len(self.by_name)} workers are connected, and no more are allowed")
                 return

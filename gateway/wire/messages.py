@@ -71,6 +71,7 @@ class FeedKind(IntEnum):
     TICKS = 4
     NO_SYMBOL = 5
     GOODBYE = 9
+    REJECT = 10
 
 
 class Request(NamedTuple):

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway import feed, pool, worker
+from gateway import pool
 from gateway.cli import serve
 from gateway.config import Config
 from gateway.settings import FeedSettings, WorkerSettings
+from gateway.workers import feed, worker
 
 SECRET = "hunter2-secret"
 

@@ -182,6 +182,16 @@ def test_an_epoch_that_is_over_is_rejected(plane, epoch):
     assert codec.decode_reject(frame)[0] == Code.SESSION_FENCED
 
 
+def test_a_lower_epoch_is_taken_once_the_higher_is_not_about(plane):
+    """As after a host's clock was set back: the worker must not stay locked out."""
+    plane.ready("w1", epoch=5, identity=b"again")
+    plane.pass_time(6 * SECOND)
+    kind, _ = plane.ready("w1", epoch=3, identity=b"anew")
+    assert kind == WorkerKind.WELCOME
+    plane.ask("positions_get")
+    assert plane.call(b"anew")
+
+
 def test_a_late_goodbye_of_an_older_epoch_changes_nothing(plane):
     plane.ready("w1", epoch=5)
     plane.goodbye("w1", epoch=4)

@@ -15,6 +15,13 @@ from gateway.wire.errors import GatewayError, OutcomeUnknown, Refused
 ROLES = ("broker", "publisher", "worker", "worker-child", "feed", "feed-child", "simulator")
 
 
+def is_over(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def answers(gateway: Any) -> bool:
     """A read goes through the whole order plane."""
     try:
@@ -45,7 +52,7 @@ def streams(gateway: Any) -> bool:
 def test_service_comes_back(own_gateway: Any, wait_until: Callable[..., None], role: str, how: signal.Signals) -> None:
     victim = own_gateway.role(role)
     os.kill(victim.pid, how)
-    wait_until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, f"the end of the {role}")
+    wait_until(lambda: is_over(victim), f"the end of the {role}")
     own_gateway.role(role)
     wait_until(lambda: answers(own_gateway), f"an answer after the {role} was lost")
     wait_until(lambda: trades(own_gateway), f"a trade after the {role} was lost")
@@ -87,7 +94,7 @@ def test_order_in_flight_ends_known_or_unknown_never_silent(
             "deviation": 1_000,
             "type_filling": mt5.ORDER_FILLING_FOK,
         }
-        victims = [process for process in own_gateway.processes() if role in process.cmdline()]
+        victims = [process for process in own_gateway.processes() if not is_over(process) and role in process.cmdline()]
         for victim in victims:
             victim.suspend()
         caught: list[BaseException] = []

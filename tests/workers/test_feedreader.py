@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gateway import feedreader
-from gateway.feedreader import LAG_PATIENCE_NS, SWEEP_NS, TickReader
 from gateway.wire.structs import TICK_DTYPE, Tick
+from gateway.workers import feedreader
+from gateway.workers.feedreader import LAG_PATIENCE_NS, SWEEP_NS, TickReader
 
 START_MSC = 1_700_000_000_000
 

@@ -157,7 +157,9 @@ def test_accident_in_a_read_is_reported_and_survived(broker: Any, worker: Any, t
         raise RuntimeError("boom")
 
     terminal.answers["orders_total"] = raises
-    assert broker.returned(broker.call("orders_total")) == (3, [300, "orders_total: RuntimeError: boom", None])
+    message = "orders_total: RuntimeError: boom"
+    detail = {"last_error": [-1, message], "returned": None}
+    assert broker.returned(broker.call("orders_total")) == (3, [300, message, detail])
     answers(terminal, "orders_total", object())
     assert broker.returned(broker.call("orders_total"))[0] == 3
     answers(terminal, "orders_total", 5)
@@ -343,6 +345,9 @@ def test_restarted_broker_is_told_by_the_same_epoch(
     assert second.returned(second.call("orders_total")) == (0, 3)
 
 
+LOST = "copy_ticks_from: its answer was lost on the way"
+
+
 def test_results_lost_with_a_line_are_returned_again(broker: Any, worker: Any, terminal: Any) -> None:
     answers(terminal, "orders_total", 3)
     answers(terminal, "copy_ticks_from", np.zeros(5_000, TICK_DTYPE))
@@ -355,7 +360,7 @@ def test_results_lost_with_a_line_are_returned_again(broker: Any, worker: Any, t
     broker.answers = True
     assert broker.returned(small) == (0, 3)
     assert broker.returned(order)[0] == 0
-    assert broker.returned(large) == (3, [300, "copy_ticks_from: its answer was lost on the way", None])
+    assert broker.returned(large) == (3, [300, LOST, {"last_error": [-1, LOST], "returned": None}])
     assert [name for name, _, _ in terminal.calls] == ["orders_total", "copy_ticks_from", "order_send"]
 
 

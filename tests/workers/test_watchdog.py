@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.process import EXIT_REFUSED, Backoff, Beat, State, Stop
-from gateway.watchdog import Watchdog
+from gateway.workers.watchdog import Watchdog
 
 
 class FakeLife:

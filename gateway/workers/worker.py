@@ -2,7 +2,7 @@
 
 The child has one thread and one loop: keep the terminal proven, keep the broker told, take a call, execute it, return
 it. It needs pyzmq, msgpack and NumPy, and nothing compiled: it runs wherever the terminal does. What a call means is
-`gateway.execution`'s affair, whether the terminal is the right one `gateway.attachment`'s.
+`gateway.workers.execution`'s affair, whether the terminal is the right one `gateway.workers.attachment`'s.
 
 Order of shutdown: the call being executed is finished and returned, calls that wait are refused, GOODBYE is said, the
 terminal is let go.
@@ -18,18 +18,18 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from gateway import log
-from gateway.attachment import Attachment, open_terminal
 from gateway.clock import monotonic_ns
-from gateway.execution import Executor, Outcome, refusal
 from gateway.process import Backoff, Beat, Child, State, Stop
 from gateway.settings import WorkerSettings
 from gateway.terminal.port import Terminal
-from gateway.uplink import OVERSLEPT_NS, Uplink
-from gateway.watchdog import Watchdog
 from gateway.wire import codec
 from gateway.wire.calls import CALLS, Kind
 from gateway.wire.errors import Code, RemoteProtocolError, Status
 from gateway.wire.messages import MAX_REQUEST_BYTES, CallMessage, Goodbye, Ready, WorkerKind
+from gateway.workers.attachment import Attachment, open_terminal
+from gateway.workers.execution import Executor, Outcome, failure, refusal
+from gateway.workers.uplink import OVERSLEPT_NS, Uplink
+from gateway.workers.watchdog import Watchdog
 
 __all__ = ("Worker", "run", "run_child")
 
@@ -111,16 +111,21 @@ class Worker:
         """Serve until asked to stop."""
         self._beat.start()
         try:
-            while not (self._stop.requested or self._beat.stop_requested):
+            while not self._is_asked_to_stop():
                 self._keep()
                 self._receive(self._wait_ns())
-                while self._waiting and not self._stop.requested and not self._uplink.is_full:
+                while self._waiting and not self._is_asked_to_stop() and not self._uplink.is_full:
                     self._execute(self._waiting.popleft())
                     self._receive(0)
+                    if self._waiting:
+                        self._keep()
             self._drain()
         finally:
             self._uplink.close()
             self._attachment.close()
+
+    def _is_asked_to_stop(self) -> bool:
+        return self._stop.requested or self._beat.stop_requested
 
     def _keep(self) -> None:
         """Keep the terminal proven and the broker told."""
@@ -243,7 +248,7 @@ class Worker:
         frame = codec.encode_return(*ids, int(status), max(wait_ns, 0), call_ns, result)
         self._uplink.send_surely(frame)
         if len(frame) > MAX_KEPT_BYTES:
-            lost = codec.encode_error(Code.CALL_FAILED, f"{call.name}: its answer was lost on the way")
+            lost = failure(f"{call.name}: its answer was lost on the way")
             frame = codec.encode_return(*ids, int(Status.TERMINAL), max(wait_ns, 0), call_ns, lost)
         self._returned.append(frame)
 

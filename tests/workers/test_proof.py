@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from gateway.proof import Expected, Proof, mismatch, mode_mismatch, obstacle
+from gateway.workers.proof import Expected, Proof, mismatch, mode_mismatch, obstacle
 
 PROOF = Proof(
     login=1,

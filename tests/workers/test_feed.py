@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import zmq
 
-from gateway import feed as feed_module
-from gateway.feed import Feed
 from gateway.process import Beat, State, Stop
 from gateway.settings import FeedSettings
 from gateway.terminal.port import Login
 from gateway.wire import codec
 from gateway.wire.messages import FeedKind, FeedReady, Want
 from gateway.wire.structs import TICK_DTYPE, AccountInfo, TerminalInfo, Tick
+from gateway.workers import feed as feed_module
+from gateway.workers.feed import Feed
 
 DEADLINE_S = 60.0
 START_MSC = 1_700_000_000_000
@@ -92,6 +92,10 @@ class FakeTerminal:
 
     def shutdown(self) -> None:
         self.connected = False
+
+
+AGES_NS = 10_000_000_000
+"""More than any age between two rounds: what a feed says that vouches for nothing."""
 
 
 class FakePublisher:
@@ -362,6 +366,28 @@ def test_heartbeat_tells_the_age_of_the_last_round(
     terminal.login = 2  # another account's quotes are no quotes of ours
     publisher.until(lambda: publisher.ages[-1] > 1_000_000_000, "the age to grow")
     terminal.login = 1
+    publisher.until(lambda: publisher.ages[-1] < 1_000_000_000, "the age to fall")
+
+
+def test_feed_vouches_for_nothing_before_it_has_asked(
+    publisher: FakePublisher, start_feed: Start, terminal: FakeTerminal
+) -> None:
+    publisher.want("EURUSD")
+    start_feed()
+    publisher.until(lambda: publisher.ages, "a heartbeat")
+    assert publisher.ages[0] >= AGES_NS
+    publisher.until(lambda: publisher.ages[-1] < 1_000_000_000, "the age to fall")
+
+
+def test_symbol_wanted_anew_makes_every_quote_doubtful_until_it_has_caught_up(
+    publisher: FakePublisher, start_feed: Start, terminal: FakeTerminal
+) -> None:
+    publisher.want("EURUSD")
+    start_feed()
+    publisher.until(lambda: publisher.ages and publisher.ages[-1] < 1_000_000_000, "a current quote")
+    publisher.ages.clear()
+    publisher.want("EURUSD", "USDJPY")
+    publisher.until(lambda: any(age >= AGES_NS for age in publisher.ages), "the doubt")
     publisher.until(lambda: publisher.ages[-1] < 1_000_000_000, "the age to fall")
 
 

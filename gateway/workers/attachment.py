@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol
 
 from gateway.clock import monotonic_ns
 from gateway.process import Backoff, Beat
-from gateway.proof import Expected, Proof, mismatch, mode_mismatch, obstacle, prove
 from gateway.terminal.port import Login, Terminal
 from gateway.wire.constants import RES_E_INTERNAL_FAIL
 from gateway.wire.errors import ConfigError
+from gateway.workers.proof import Expected, Proof, mismatch, mode_mismatch, obstacle, prove
 
 __all__ = ("AccountUnreadable", "Attachment", "ConnectionSettings", "is_lost", "open_terminal")
 

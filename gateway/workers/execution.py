@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from gateway.attachment import Attachment, is_lost
 from gateway.clock import monotonic_ns
 from gateway.wire import codec
 from gateway.wire.calls import CALLS, STATIC_SYMBOL_FIELDS, Kind
 from gateway.wire.constants import (
     RES_E_AUTH_FAILED,
     RES_E_AUTO_TRADING_DISABLED,
+    RES_E_FAIL,
     RES_E_INTERNAL_FAIL_CONNECT,
     RES_E_INTERNAL_FAIL_INIT,
     RES_E_INVALID_PARAMS,
@@ -28,6 +28,7 @@ from gateway.wire.constants import (
 from gateway.wire.errors import Code, LocalProtocolError, Status
 from gateway.wire.messages import MAX_RESULT_BYTES, CallMessage
 from gateway.wire.structs import RECORD_BYTES
+from gateway.workers.attachment import Attachment, is_lost
 
 __all__ = ("Executor", "Outcome", "refusal")
 
@@ -112,8 +113,7 @@ class Executor:
     def _failed(self, call: CallMessage, error: Exception, call_ns: int) -> Outcome:
         self._log.error("%s failed: %s: %s", call.name, type(error).__name__, error)
         self._attachment.doubt()
-        message = f"{call.name}: {type(error).__name__}: {error}"
-        return Outcome(Status.TERMINAL, codec.encode_error(Code.CALL_FAILED, message), call_ns)
+        return Outcome(Status.TERMINAL, failure(f"{call.name}: {type(error).__name__}: {error}"), call_ns)
 
     def _last_error(self, value: Any) -> tuple[int, str] | None:
         """Return the error pair if the value means failure: None or False, and the terminal says why."""
@@ -175,6 +175,11 @@ class Executor:
         if code in NEVER_SENT:
             return Outcome(Status.TERMINAL, codec.encode_error(Code.CALL_FAILED, text, detail), call_ns)
         return _unknown(f"order_send: {text} ({code})", call_ns, detail)
+
+
+def failure(message: str) -> bytes:
+    """Return the result of a read that failed in a way that isn't the package's own: as its general failure."""
+    return codec.encode_error(Code.CALL_FAILED, message, {"last_error": [RES_E_FAIL, message], "returned": None})
 
 
 def _unknown(message: str, call_ns: int, detail: dict[str, Any] | None = None) -> Outcome:

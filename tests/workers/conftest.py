@@ -20,7 +20,7 @@ from gateway.terminal.port import Login
 from gateway.wire import codec
 from gateway.wire.messages import Goodbye, Ready, Return, WorkerKind
 from gateway.wire.structs import AccountInfo, OrderSendResult, TerminalInfo, TradeRequest
-from gateway.worker import Worker
+from gateway.workers.worker import Worker
 
 DEADLINE_S = 60.0
 

@@ -1,7 +1,7 @@
 """A feed: one connection to a terminal, from which every tick is read and pushed to the publisher, none twice.
 
 `run` is its watchdog, `run_child` what calls MT5: one thread and one loop that goes round the wanted symbols, a page
-each, so that a symbol's long history doesn't keep the others waiting. How a symbol is read is `gateway.feedreader`'s
+each, so that a symbol's long history doesn't keep the others waiting. How a symbol is read is `feedreader`'s
 affair. A batch counts as read only when it could be sent: a publisher that doesn't take ticks stops the reading.
 
 Order of shutdown: the round ends, GOODBYE is said, the terminal is let go.
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway import log
-from gateway.attachment import Attachment, is_lost, open_terminal
 from gateway.clock import monotonic_ns
-from gateway.feedreader import TickReader
 from gateway.process import Backoff, Beat, Child, State, Stop
 from gateway.settings import FeedSettings
 from gateway.terminal.port import Terminal
-from gateway.uplink import Uplink
-from gateway.watchdog import Watchdog
 from gateway.wire import codec
 from gateway.wire.constants import COPY_TICKS_ALL
 from gateway.wire.errors import RemoteProtocolError
-from gateway.wire.messages import FeedKind, FeedReady, Goodbye, Ticks, Want, WorkerKind
+from gateway.wire.messages import FeedKind, FeedReady, Goodbye, Ticks, Want
+from gateway.workers.attachment import Attachment, is_lost, open_terminal
+from gateway.workers.feedreader import TickReader
+from gateway.workers.uplink import Uplink
+from gateway.workers.watchdog import Watchdog
 
 __all__ = ("Feed", "run", "run_child")
 
@@ -80,7 +80,8 @@ class _Stream:
 
     reader: TickReader | None = None
     selected: bool = False
-    reported: bool = False
+    asked: bool = False  # in this round, with an answer
+    reported: bool = False  # as a symbol that can't be read
     retry_ns: int = 0
     late: int = 0
 
@@ -112,7 +113,7 @@ class Feed:
         self._streams: dict[str, _Stream] = {}
         self._wanted: list[str] = []
         self._connection = 0
-        self._fresh_ns = monotonic_ns()
+        self._fresh_ns = 0  # when the last round began that found everything current; 0: none yet
         self.malformed = 0
 
     def run(self) -> None:
@@ -152,8 +153,10 @@ class Feed:
         self._beat.state = State.READY if is_ready else State.WAITING
 
     def _tell_age(self, now_ns: int) -> None:
-        age_ns = max(now_ns - self._fresh_ns, 0)
-        self._uplink.beat(now_ns, codec.encode_heartbeat(self._settings.name, self._epoch, age_ns))
+        self._uplink.beat(now_ns, self._heartbeat(now_ns))
+
+    def _heartbeat(self, now_ns: int) -> bytes:
+        return codec.encode_heartbeat(self._settings.name, self._epoch, max(now_ns - self._fresh_ns, 0))
 
     def _kept_since(self, since_ns: int) -> int:
         """Return the time; if the terminal kept us since `since_ns`, what we didn't hear meanwhile means nothing."""
@@ -180,7 +183,7 @@ class Feed:
         kind = codec.worker_kind(frame)
         if kind == FeedKind.WANT:
             self._want(codec.decode_want(frame))
-        elif kind == WorkerKind.REJECT:  # the same on both lines
+        elif kind == FeedKind.REJECT:
             code, message = codec.decode_reject(frame)
             self._uplink.rejected(monotonic_ns(), f"{message} ({code})")
         elif kind != FeedKind.HEARTBEAT:
@@ -194,6 +197,10 @@ class Feed:
         """
         is_first = not self._uplink.welcomed
         self._uplink.welcome(monotonic_ns())
+        if not {want.symbol for want in wants} <= set(self._wanted):
+            # What comes for a new symbol may be old: until a round has caught up, no quote of ours is fresh.
+            self._fresh_ns = 0
+            self._uplink.send(self._heartbeat(monotonic_ns()))
         for symbol, msc, ordinal in wants:
             stream = self._streams.setdefault(symbol, _Stream())
             stream.reported = stream.reported and symbol in self._wanted
@@ -216,7 +223,9 @@ class Feed:
             for symbol in self._wanted:
                 stream = self._streams[symbol]
                 found = self._read(symbol, stream, now_ns) or found
-                current = current and (stream.reader is None or stream.reader.caught_up)
+                # What couldn't be asked is not current, unless the publisher was told that it can't be read.
+                if stream.reader is not None and not stream.reported:
+                    current = current and stream.asked and stream.reader.caught_up
                 now_ns = self._kept_since(now_ns)
                 self._tell_age(now_ns)
                 self._beat.tick(now_ns)
@@ -231,12 +240,15 @@ class Feed:
 
     def _read(self, symbol: str, stream: _Stream, now_ns: int) -> bool:
         """Look at one symbol, and read and send a page if there is something new; return whether there was."""
+        stream.asked = False
         if not stream.selected and not self._select(symbol, stream, now_ns):
             return False
         tick = self._ask("symbol_info_tick", symbol)
         if tick is None:
             stream.selected = False
             return False
+        stream.asked = True
+        stream.reported = False
         reader = stream.reader
         if reader is None:
             if not tick.time_msc:
