@@ -7,6 +7,9 @@ SOURCES := $(shell find gateway fastpath clients -name '*.py' -o -name '*.pyx' -
            -o -name '*.h') setup.py pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Two at a time: most tests wait for processes more than they compute. A file's tests share one gateway.
+PARALLEL := -n 2 --dist loadfile
+
 .PHONY: run test test-compiled test-plain test-debug bench lint wheels fuzz soak clean
 .DEFAULT_GOAL := run
 
@@ -17,11 +20,11 @@ test: test-compiled test-plain
 
 # The installed package: compiled where a compiler is, from its own wheel.
 test-compiled: $(VENV)/installed $(VENV)/tools
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
-# The same suite over the source tree, where nothing is compiled.
+# The source tree, where nothing is compiled: the same tests of everything that has a compiled twin, or uses one.
 test-plain: $(VENV)/installed $(VENV)/tools
-	PYTHONPATH=$(CURDIR) $(BIN)/pytest tests --ignore=tests/end_to_end --ignore=tests/bench
+	PYTHONPATH=$(CURDIR) $(BIN)/pytest $(PARALLEL) $(addprefix tests/,wire core fastpath broker publisher clients)
 
 # Bounds checks and assertions on.
 test-debug: $(VENV)/tools

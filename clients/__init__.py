@@ -1,4 +1,4 @@
-"""What a strategy imports: `Client` for orders and reads, `TickStream` for ticks, and the errors.
+"""What a strategy imports: `Client` for orders and reads, `TickStream` for ticks, MT5's `constants`, and the errors.
 
 Everything is loaded on first use, so that `import clients` costs nothing. Nothing here knows how the gateway works
 inside; what it says is docs/PROTOCOL.md.
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clients.client import Client
     from clients.connection import Pending
     from clients.ticks import Gap, StreamTick, TickStream
+    from gateway.wire import constants
     from gateway.wire.errors import (
         Busy,
         ConfigError,
@@ -50,6 +51,7 @@ __all__ = (
     "TerminalRefused",
     "TickStream",
     "Unavailable",
+    "constants",
 )
 
 _HOMES: Final = {
@@ -64,7 +66,10 @@ _HOMES: Final = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "gateway.wire.errors")), name)
+    if name == "constants":
+        value: Any = import_module("gateway.wire.constants")
+    else:
+        value = getattr(import_module(_HOMES.get(name, "gateway.wire.errors")), name)
     globals()[name] = value
     return value
 

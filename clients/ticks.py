@@ -4,6 +4,7 @@ Ticks are numbered per feed and symbol (docs/PROTOCOL.md §6); what the numbers 
 is lost in silence: a gap is counted and told. One thread owns a stream; `stop` and `statistics` are for any thread.
 """
 
+import contextlib
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -282,13 +283,12 @@ class TickStream:
             return self._rest
         until_ns = math.inf if timeout is None else monotonic_ns() + timeout * 1e9
         while not self._stopped:
-            try:
+            frame = None
+            with contextlib.suppress(zmq.Again):
                 frame = self._socket.recv(zmq.DONTWAIT)
-            except zmq.Again:
+            if frame is None:
                 self._wait(until_ns, timeout)
-                continue
-            found = self._taken(frame)
-            if found is not None:
+            elif (found := self._taken(frame)) is not None:
                 return found
         return None
 

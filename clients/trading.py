@@ -169,6 +169,8 @@ class Trading(Calls):
                 return self._send(protect_request(self._specification(position.symbol), position, sl, tp))
         orders = self._ask("orders_get", (), {"ticket": ticket})
         if not orders:
+            if self._position(ticket) is not None:
+                raise Refused(f"ticket {ticket}: an open position, which has no price to move: only sl and tp")
             raise Refused(f"ticket {ticket}: no open position and no pending order")
         spec = self._specification(orders[0].symbol)
         return self._send(
@@ -250,7 +252,14 @@ class Trading(Calls):
     def _select(self, symbol: str) -> None:
         """Have the symbol in MarketWatch, asked once a session: nothing else can be traded."""
         if symbol not in self._selected:
-            self._ask("symbol_select", (symbol, True))
+            try:
+                self._ask("symbol_select", (symbol, True))
+            except TerminalRefused as error:
+                raise TerminalRefused(
+                    f"{symbol}: the terminal has no such symbol, or can't select it ({error.message})",
+                    code=error.code,
+                    detail=error.detail,
+                ) from error
             self._selected.add(symbol)
 
     def _market(self, symbol: str, buying: bool) -> float:

@@ -8,8 +8,9 @@ terminal says. An order whose outcome is unknown is looked up in the positions b
 """
 
 import argparse
+import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from clients import Client, StreamTick
@@ -78,7 +79,17 @@ class Report:
 class Strategy:
     """One symbol's averages and position."""
 
-    def __init__(self, mt5: Client, symbol: str, report: Report, volume: float, fast: int, slow: int) -> None:
+    def __init__(
+        self,
+        mt5: Client,
+        symbol: str,
+        report: Report,
+        volume: float,
+        fast: int,
+        slow: int,
+        on_trade: Callable[["Trade"], None],
+    ) -> None:
+        self._on_trade = on_trade
         self._mt5 = mt5
         self._symbol = symbol
         self._report = report
@@ -111,12 +122,16 @@ class Strategy:
         enter = self._mt5.buy if side > 0 else self._mt5.sell
         result = enter(self._symbol, self._volume, magic=MAGIC, comment="crossing")
         self._ticket, self._side = result.order, side
-        self._report.trades.append(Trade(self._symbol, True, side, seq, result))
+        self._record(Trade(self._symbol, True, side, seq, result))
 
     def _close(self, seq: int) -> None:
         result = self._mt5.close(self._ticket)
-        self._report.trades.append(Trade(self._symbol, False, -self._side, seq, result))
-        self._ticket = self._side = 0
+        side, self._ticket, self._side = self._side, 0, 0
+        self._record(Trade(self._symbol, False, -side, seq, result))
+
+    def _record(self, trade: Trade) -> None:
+        self._report.trades.append(trade)
+        self._on_trade(trade)
 
     def _look(self) -> None:
         """Learn from the terminal what we have, after an order whose outcome nobody could tell."""
@@ -137,27 +152,37 @@ def run(
     fast: int = 20,
     slow: int = 100,
     timeout: float | None = None,
+    on_trade: Callable[["Trade"], None] = lambda _trade: None,
 ) -> Report:
-    """Trade until so many ticks have come (0: until `timeout` seconds pass without one, which raises NoReply), close
-    everything and report."""
+    """Trade until so many ticks have come or Ctrl-C, close everything and report; `on_trade` is told each trade at once.
+
+    With 0 ticks it goes on until `timeout` seconds pass without one, which raises NoReply.
+    """
     symbols = tuple(symbols)
     report = Report()
     with (
         Client(endpoint, account=account) as mt5,
         TickStream(tick_endpoint, symbols, feed=feed, timeout=timeout) as stream,
     ):
-        strategies = {symbol: Strategy(mt5, symbol, report, volume, fast, slow) for symbol in symbols}
+        strategies = {symbol: Strategy(mt5, symbol, report, volume, fast, slow, on_trade) for symbol in symbols}
         last_seq = dict.fromkeys(symbols, 0)
-        for tick in stream:
-            strategies[tick.symbol].on_tick(tick)
-            last_seq[tick.symbol] = tick.seq
-            report.ticks += 1
-            if report.ticks == stop_after_ticks:
-                break
+        with contextlib.suppress(KeyboardInterrupt):
+            for tick in stream:
+                strategies[tick.symbol].on_tick(tick)
+                last_seq[tick.symbol] = tick.seq
+                report.ticks += 1
+                if report.ticks == stop_after_ticks:
+                    break
         for symbol, strategy in strategies.items():
             strategy.finish(last_seq[symbol])
         report.missed = stream.statistics().missed
     return report
+
+
+def show(trade: Trade) -> None:
+    """Print one trade."""
+    what = ("buy" if trade.side > 0 else "sell") + (" to open" if trade.opened else " to close")
+    print(f"{trade.symbol} #{trade.tick_seq}: {what} {trade.result.volume} at {trade.result.price}")
 
 
 def main() -> None:
@@ -175,10 +200,8 @@ def main() -> None:
         volume=options.volume,
         fast=options.fast,
         slow=options.slow,
+        on_trade=show,
     )
-    for trade in report.trades:
-        what = ("buy" if trade.side > 0 else "sell") + (" to open" if trade.opened else " to close")
-        print(f"{trade.symbol} #{trade.tick_seq}: {what} {trade.result.volume} at {trade.result.price}")
     print(f"{report.ticks} ticks, {report.missed} missed, {len(report.refusals)} orders refused")
 
 

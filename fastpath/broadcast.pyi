@@ -67,5 +67,8 @@ class Broadcaster:
         Raises as `publish` does. O(bytes), in one loop.
         """
 
+    def skip(self, symbol: str) -> None:
+        """Leave one number out: the symbol's next tick doesn't continue what went before, and shows it as a gap."""
+
     def sequence(self, symbol: str) -> int:
         """Return the number of the symbol's last tick, 0 before the first."""

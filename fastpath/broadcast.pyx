@@ -187,6 +187,12 @@ cdef class Broadcaster:
         finally:
             PyBuffer_Release(&view)
 
+    def skip(self, str symbol not None):
+        """Leave one number out: the symbol's next tick doesn't continue what went before, and shows it as a gap."""
+        cdef Stream stream = self.streams.get(symbol)
+        if stream is not None:
+            stream.next_seq += 1
+
     def sequence(self, str symbol not None):
         """Return the number of the symbol's last tick, 0 before the first."""
         cdef Stream stream = self.streams.get(symbol)

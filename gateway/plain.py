@@ -165,6 +165,12 @@ class Broadcaster:
             self.publish(symbol, record, msc, ordinal, publish_ns)
         return first_seq
 
+    def skip(self, symbol: str) -> None:
+        """Leave one number out: the symbol's next tick doesn't continue what went before, and shows it as a gap."""
+        stream = self._streams.get(symbol)
+        if stream is not None:
+            stream[1] += 1
+
     def sequence(self, symbol: str) -> int:
         """Return the number of the symbol's last tick, 0 before the first."""
         stream = self._streams.get(symbol)

@@ -46,6 +46,9 @@ MAX_WANTED: Final = 16_384
 MAX_FEEDS: Final = 256
 """Names of feeds, heard of from feeds or from subscribers; further ones are refused and counted."""
 
+LEAVE_NS: Final = 10_000_000_000
+"""How long a symbol is read on after its last subscriber has left: who only reconnects misses nothing uncounted."""
+
 FEED_TIMEOUT_NS: Final = 4_000_000_000
 """A feed that was heard of within this time is still about."""
 
@@ -64,6 +67,7 @@ class _Feed:
     heard_ns: int = 0
     standing: tuple[str, ...] = ()  # read whether anybody listens or not
     wanted: set[str] = field(default_factory=set)
+    leaving: dict[str, int] = field(default_factory=dict)  # wanted by nobody, and until when it is read all the same
     is_told: bool = True  # whether the feed has been sent what is wanted now
     cursors: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -82,7 +86,7 @@ class TickPlane:
         self.malformed = 0
         self.refused_wants = 0
 
-    def subscription(self, message: bytes) -> None:
+    def subscription(self, now_ns: int, message: bytes) -> None:
         """Take one XPUB message: the first subscription to a topic, or its last subscriber's leaving."""
         topic = message[1:]
         feed_name, slash, rest = topic.partition(b"/")
@@ -101,15 +105,30 @@ class TickPlane:
             self.refused_wants += 1
             return
         if message[0] == 0:
-            feed.wanted.discard(symbol)
-            if feed.board is not None and symbol not in feed.standing:
-                feed.board.retire(symbol)
+            if symbol in feed.wanted:
+                feed.leaving[symbol] = now_ns + LEAVE_NS
+        elif feed.leaving.pop(symbol, 0):
+            pass  # it was still read
         elif len(feed.wanted) < MAX_WANTED:
             feed.wanted.add(symbol)
+            feed.is_told = False
         else:
             self.refused_wants += 1
-            return
-        feed.is_told = False
+
+    def tick(self, now_ns: int) -> None:
+        """Stop reading what nobody has wanted for LEAVE_NS. O(symbols that are about to be left)."""
+        for feed in self._feeds.values():
+            for symbol in [symbol for symbol, until_ns in feed.leaving.items() if now_ns >= until_ns]:
+                del feed.leaving[symbol]
+                feed.wanted.discard(symbol)
+                feed.is_told = False
+                if symbol in feed.standing:
+                    continue
+                # Whoever comes next begins at the present; the number left out tells an older listener of a gap.
+                feed.cursors.pop(symbol, None)
+                feed.broadcaster.skip(symbol)
+                if feed.board is not None:
+                    feed.board.retire(symbol)
 
     def frame(self, now_ns: int, identity: bytes, frame: bytes | None) -> None:
         """Take one frame of a feed. What breaks the rules is answered with REJECT and counted."""
@@ -253,20 +272,21 @@ class Publisher:
             now_ns = monotonic_ns()
             self._beat.tick(now_ns)
             if ready & 1:
-                self._take_subscriptions()
+                self._take_subscriptions(now_ns)
             if ready & 2:
                 for identity, frame in self._feeds.recv_burst(BURST):
                     self._plane.frame(now_ns, identity, frame)
+            self._plane.tick(now_ns)
             if outbox := self._plane.flush():
                 for index in self._feeds.send_burst(outbox):
                     self._plane.undeliverable(outbox[index][0])
         self._plane.close()
         self._release(LINGER_MS)
 
-    def _take_subscriptions(self) -> None:
+    def _take_subscriptions(self, now_ns: int) -> None:
         for _ in range(BURST):
             try:
-                self._plane.subscription(self._xpub.recv(zmq.DONTWAIT))
+                self._plane.subscription(now_ns, self._xpub.recv(zmq.DONTWAIT))
             except zmq.Again:
                 return
 

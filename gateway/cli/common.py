@@ -170,6 +170,8 @@ def open_client(endpoint: str, account: str, timeout: float | None) -> "Client":
     from clients import Client
 
     place = endpoint or config.gateway_endpoint()
+    if place.startswith("ipc://") and not Path(place.removeprefix("ipc://")).exists():
+        raise Unavailable(f"no gateway at {place}: is it running? (`mt5gate run` starts it)")
     if timeout is None:
         return Client(place, account=account).connect(HELLO_S)
     return Client(place, account=account, timeout=timeout, order_timeout=timeout, bulk_timeout=timeout).connect(timeout)

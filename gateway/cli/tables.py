@@ -27,10 +27,12 @@ __all__ = (
     "ORDER_STATES",
     "ORDER_TYPES",
     "POSITION_TYPES",
+    "amount",
     "duration",
     "json_line",
     "number",
     "price",
+    "prices",
     "request_name",
     "retcode_name",
     "server_time",
@@ -119,6 +121,17 @@ def price(value: float, digits: int | None) -> str:
     if not value:
         return ""
     return number(value) if digits is None else f"{value:.{digits}f}"
+
+
+def prices(*values: float) -> tuple[str, ...]:
+    """Return one symbol's prices with as many digits as the longest of them has; nothing for 0."""
+    digits = max((len(number(value).partition(".")[2]) for value in values), default=0)
+    return tuple(price(value, digits) for value in values)
+
+
+def amount(value: float) -> str:
+    """Return money or a volume, with two decimals at least."""
+    return max(f"{value:.2f}", number(value), key=len)
 
 
 def server_time(seconds: int) -> str:

@@ -21,7 +21,7 @@ order_app = typer.Typer(
 
     \b
     Examples:
-      mt5gate order buy EURUSD 0.1 --sl 1.0750
+      mt5gate order buy EURUSD 0.1 --sl 1.0500
       mt5gate order close 394540683
     """,
     no_args_is_help=True,
@@ -72,9 +72,9 @@ def order_buy(
     \b
     Examples:
       mt5gate order buy EURUSD 0.1
-      mt5gate order buy EURUSD 0.1 --sl 1.0750 --tp 1.0900
-      mt5gate order buy EURUSD 0.1 --limit 1.0780 --comment dip
-      mt5gate order buy EURUSD 0.1 --stop 1.0900 --limit 1.0895
+      mt5gate order buy EURUSD 0.1 --sl 1.0500 --tp 1.1500
+      mt5gate order buy EURUSD 0.1 --limit 1.0700 --comment dip
+      mt5gate order buy EURUSD 0.1 --stop 1.1300
     """
     with common.connected(endpoint, account, timeout) as client:
         with common.order_under_way():
@@ -117,7 +117,7 @@ def order_sell(
     \b
     Examples:
       mt5gate order sell EURUSD 0.1
-      mt5gate order sell EURUSD 0.1 --sl 1.0900 --tp 1.0750 --magic 7
+      mt5gate order sell EURUSD 0.1 --sl 1.1500 --tp 1.0500 --magic 7
       mt5gate order sell EURUSD 0.1 --stop 1.0700
     """
     with common.connected(endpoint, account, timeout) as client:

@@ -211,6 +211,9 @@ class Feed:
             elif not known and self._settings.since >= 0:
                 stream.reader = TickReader(self._settings.since * 1_000)
         self._wanted = [want.symbol for want in wants]
+        if self._settings.since < 0:  # wanted again one day, it begins at the present; a history goes on where it was
+            for symbol in self._streams.keys() - set(self._wanted):
+                del self._streams[symbol]
 
     # What the terminal has.
 

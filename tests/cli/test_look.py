@@ -65,7 +65,7 @@ def test_positions_are_shown_as_they_are(client: Any, mt5gate: Any, make: Any) -
     (line,) = mt5gate("positions", "--symbol", "EURUSD", "--json").stdout.splitlines()
 
     row = table.splitlines()[1].split()
-    assert row[:6] == ["5", "2020-01-01", "22:00:00", "sell", "EURUSD", "0.3"]
+    assert row[:6] == ["5", "2020-01-01", "22:00:00", "sell", "EURUSD", "0.30"]
     assert "[bold]dip" in row
     assert json.loads(line)["profit"] == -12.5
     assert client.asked == [("positions_get", {"symbol": None}), ("positions_get", {"symbol": "EURUSD"})]

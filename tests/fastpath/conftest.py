@@ -12,11 +12,15 @@ from gateway.wire.errors import LocalProtocolError, ProtocolError, RemoteProtoco
 
 
 @pytest.fixture(autouse=True)
-def _gateway_errors() -> None:
+def _gateway_errors() -> Iterator[None]:
+    """The gateway's own errors, before a test and after it: one test registers others."""
     try:
         from fastpath.msgpack import set_errors
     except ImportError:
+        yield
         return
+    set_errors(LocalProtocolError, RemoteProtocolError)
+    yield
     set_errors(LocalProtocolError, RemoteProtocolError)
 
 

@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from gateway.accel import BoardReader
-from gateway.publisher import MAX_FEEDS, TickPlane
+from gateway.publisher import LEAVE_NS, MAX_FEEDS, TickPlane
 from gateway.wire import codec
 from gateway.wire.errors import Code
 from gateway.wire.messages import FeedReady, Goodbye, Ticks, Want, topic_for
@@ -57,24 +57,45 @@ def harness() -> Iterator[Harness]:
 
 
 def test_ready_feed_is_told_what_to_read(harness: Harness) -> None:
-    harness.plane.subscription(b"\x01" + topic_for("demo", "EURUSD"))
+    harness.plane.subscription(0, b"\x01" + topic_for("demo", "EURUSD"))
     harness.ready(symbols=("USDJPY",))
     assert harness.wants() == [Want("EURUSD", 0, 0), Want("USDJPY", 0, 0)]
 
 
-def test_last_subscriber_leaving_ends_the_want(harness: Harness) -> None:
+def test_last_subscriber_leaving_ends_the_want_after_a_while(harness: Harness) -> None:
     harness.ready()
-    harness.plane.subscription(b"\x01" + topic_for("demo", "EURUSD"))
+    topic = topic_for("demo", "EURUSD")
+    harness.plane.subscription(0, b"\x01" + topic)
     assert harness.wants() == [Want("EURUSD", 0, 0)]
-    harness.plane.subscription(b"\x00" + topic_for("demo", "EURUSD"))
+    harness.plane.subscription(0, b"\x00" + topic)
+    harness.plane.tick(LEAVE_NS - 1)
+    harness.plane.subscription(LEAVE_NS - 1, b"\x01" + topic)
+    harness.plane.tick(LEAVE_NS)
+    assert harness.sent() == []
+    harness.plane.subscription(LEAVE_NS, b"\x00" + topic)
+    harness.plane.tick(2 * LEAVE_NS)
     assert harness.wants() == []
+
+
+def test_symbol_wanted_anew_begins_at_the_present_and_shows_the_gap(harness: Harness) -> None:
+    harness.ready()
+    topic = topic_for("demo", "EURUSD")
+    harness.plane.subscription(0, b"\x01" + topic)
+    harness.plane.frame(0, FEED, codec.encode_feed_ticks(ticks("EURUSD", 5_000)))
+    harness.plane.subscription(0, b"\x00" + topic)
+    harness.plane.tick(LEAVE_NS)
+    harness.sent()
+    harness.plane.subscription(LEAVE_NS, b"\x01" + topic)
+    assert harness.wants() == [Want("EURUSD", 0, 0)]
+    harness.plane.frame(LEAVE_NS, FEED, codec.encode_feed_ticks(ticks("EURUSD", 9_000)))
+    assert [codec.decode_ticks(harness.sub.recv()).first_seq for _ in range(2)] == [1, 3]
 
 
 def test_prefix_asks_for_nothing(harness: Harness) -> None:
     harness.ready()
     harness.sent()
     for prefix in (b"", b"demo", b"demo/", b"demo/EUR"):
-        harness.plane.subscription(b"\x01" + prefix)
+        harness.plane.subscription(0, b"\x01" + prefix)
     assert harness.sent() == []
 
 
@@ -129,7 +150,7 @@ def test_goodbye_ends_a_feeds_turn(harness: Harness) -> None:
     harness.ready()
     harness.plane.frame(0, FEED, codec.encode_goodbye(Goodbye("demo", 1, "drained")))
     harness.sent()
-    harness.plane.subscription(b"\x01" + topic_for("demo", "EURUSD"))
+    harness.plane.subscription(0, b"\x01" + topic_for("demo", "EURUSD"))
     assert harness.sent() == []
 
 
@@ -144,7 +165,7 @@ def test_many_subscriptions_make_one_want(harness: Harness) -> None:
     harness.ready()
     harness.sent()
     for number in range(1_000):
-        harness.plane.subscription(b"\x01" + topic_for("demo", f"S{number}"))
+        harness.plane.subscription(0, b"\x01" + topic_for("demo", f"S{number}"))
     ((_, kind, frame),) = harness.sent()
     assert kind == 3
     assert len(codec.decode_want(frame)) == 1_000
@@ -154,7 +175,7 @@ def test_many_subscriptions_make_one_want(harness: Harness) -> None:
 def test_want_that_could_not_be_sent_is_told_again(harness: Harness) -> None:
     harness.ready()
     harness.sent()
-    harness.plane.subscription(b"\x01" + topic_for("demo", "EURUSD"))
+    harness.plane.subscription(0, b"\x01" + topic_for("demo", "EURUSD"))
     harness.sent()
     harness.plane.undeliverable(FEED)
     assert harness.wants() == [Want("EURUSD", 0, 0)]
@@ -162,9 +183,9 @@ def test_want_that_could_not_be_sent_is_told_again(harness: Harness) -> None:
 
 def test_feeds_names_are_bounded(harness: Harness) -> None:
     for number in range(MAX_FEEDS + 5):
-        harness.plane.subscription(b"\x01" + topic_for(f"f{number}", "EURUSD"))
+        harness.plane.subscription(0, b"\x01" + topic_for(f"f{number}", "EURUSD"))
     assert harness.plane.refused_wants == 5
-    harness.plane.subscription(b"\x01" + topic_for("f1", "X" * 65))
+    harness.plane.subscription(0, b"\x01" + topic_for("f1", "X" * 65))
     assert harness.plane.malformed == 1
 
 
@@ -177,11 +198,12 @@ def test_tick_behind_the_last_unsubscription_does_not_revive_the_quote(tmp_path:
         reader = BoardReader(str(tmp_path / "board"))
         harness.ready()
         topic = topic_for("demo", "EURUSD")
-        harness.plane.subscription(b"\x01" + topic)
+        harness.plane.subscription(0, b"\x01" + topic)
         harness.plane.frame(0, FEED, codec.encode_feed_ticks(ticks("EURUSD", 5_000)))
         assert reader.tick("EURUSD") is not None
-        harness.plane.subscription(b"\x00" + topic)
-        harness.plane.frame(0, FEED, codec.encode_feed_ticks(ticks("EURUSD", 5_001)))
+        harness.plane.subscription(0, b"\x00" + topic)
+        harness.plane.tick(LEAVE_NS)
+        harness.plane.frame(LEAVE_NS, FEED, codec.encode_feed_ticks(ticks("EURUSD", 5_001)))
         assert reader.tick("EURUSD") is None
         harness.plane.close()
     finally:
