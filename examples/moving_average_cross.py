@@ -154,7 +154,7 @@ def run(
     timeout: float | None = None,
     on_trade: Callable[["Trade"], None] = lambda _trade: None,
 ) -> Report:
-    """Trade until so many ticks have come or Ctrl-C, close everything and report; `on_trade` is told each trade at once.
+    """Trade until so many ticks have come or Ctrl-C, close everything and report; `on_trade` hears each trade.
 
     With 0 ticks it goes on until `timeout` seconds pass without one, which raises NoReply.
     """
