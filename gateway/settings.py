@@ -70,7 +70,7 @@ class BrokerSettings(Settings):
     max_queued_per_session: int = 1_024
     quote_max_age_ms: int = 1_000
     spin_us: int = 0
-    beat_file: str = ""
+    beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"
 
 
@@ -83,7 +83,7 @@ class PublisherSettings(Settings):
     feed_endpoints: tuple[str, ...]
     boards: dict[str, str] = field(default_factory=dict)  # feed name -> file of its quote board
     send_hwm: int = 100_000  # frames kept for a subscriber that doesn't read, before its own ticks are dropped
-    beat_file: str = ""
+    beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"
 
 
@@ -105,7 +105,7 @@ class WorkerSettings(Settings):
     mode: str = "demo"
     connect_timeout_ms: int = 60_000
     hung_after_ms: int = 30_000  # a call that takes longer is ended by killing the child
-    beat_file: str = ""
+    beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"
 
 
@@ -127,7 +127,7 @@ class FeedSettings(Settings):
     portable: bool = False
     connect_timeout_ms: int = 60_000
     hung_after_ms: int = 30_000
-    beat_file: str = ""
+    beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"
 
 
@@ -144,5 +144,5 @@ class SimulatorSettings(Settings):
     login: int = 50_000_001
     server: str = "MT5Gate-Demo"
     password: str = field(default="", repr=False)  # empty: any password is accepted
-    beat_file: str = ""
+    beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"

@@ -77,7 +77,6 @@ class Config(Schema):
                 folder = Path(ipc_path(endpoint)).parent
                 if ipc_path(endpoint) and folder != state_dir:
                     _prepared(f"{section}.{key}[{index}]", folder)
-        _prepared("state_dir", state_dir / "beats")
 
     def broker_settings(self) -> BrokerSettings:
         """Return what the order plane's process is told; the default account stands first."""
@@ -99,7 +98,6 @@ class Config(Schema):
             max_queued_per_session=self.broker.max_queued_per_session,
             quote_max_age_ms=self.broker.quote_max_age_ms,
             spin_us=self.broker.spin_us,
-            beat_file=self._beat("broker"),
             log_level=self.log.level,
         )
 
@@ -112,7 +110,6 @@ class Config(Schema):
             feed_endpoints=self.publisher.feed_endpoints,
             boards={feed: self._board(feed) for feed in feeds if feed},
             send_hwm=self.publisher.send_hwm,
-            beat_file=self._beat("publisher"),
             log_level=self.log.level,
         )
 
@@ -124,7 +121,6 @@ class Config(Schema):
                 gateway=self.broker.worker_endpoints[0],
                 lanes=("trade", "watch", "query") if purpose == "all" else (purpose,),
                 mode=account.mode,
-                beat_file=self._beat(f"{name}-{purpose}-{number}"),
                 **self._connection(name),
             )
             for name, account in self.accounts.items()
@@ -142,7 +138,6 @@ class Config(Schema):
                 symbols=account.feed.symbols,
                 since=self._since(account),
                 poll_us=account.feed.poll_us,
-                beat_file=self._beat(f"{self._feed_name(name)}.feed"),
                 **self._connection(name),
             )
             for name, account in self.accounts.items()
@@ -163,7 +158,6 @@ class Config(Schema):
                 login=account.login or default.login + index,
                 server=account.server or default.server,
                 password=account.password.get_secret_value(),
-                beat_file=self._beat("simulator" if index == 0 else f"{name}.simulator"),
                 log_level=self.log.level,
             )
             for index, (name, account) in enumerate(self._simulated())
@@ -216,9 +210,6 @@ class Config(Schema):
 
     def _board(self, feed: str) -> str:
         return str(Path(self.state_dir) / f"board-{feed}.shm")
-
-    def _beat(self, name: str) -> str:
-        return str(Path(self.state_dir) / "beats" / name)
 
 
 def load(

@@ -133,7 +133,6 @@ def test_state_dir_is_made_for_its_owner_alone(loaded, folder: Path) -> None:
 
     state_dir = folder / "a" / "state"
     assert state_dir.stat().st_mode & 0o777 == 0o700
-    assert (state_dir / "beats").is_dir()
 
 
 def test_state_dir_open_to_others_is_refused(loaded, folder: Path) -> None:

@@ -66,7 +66,6 @@ def test_broker_is_told_every_key_of_its_section(loaded) -> None:
     for key, value in config.broker.model_dump(mode="json").items():
         assert told[key] == value, key
     assert broker.tick_endpoint == f"ipc://{config.state_dir}/ticks.ipc"
-    assert broker.beat_file == f"{config.state_dir}/beats/broker"
     assert broker.log_level == "debug"
 
 
@@ -107,7 +106,6 @@ def test_workers_are_named_by_account_purpose_and_number(loaded) -> None:
         ("trade", "watch", "query"),
     ]
     assert {worker.gateway for worker in workers.values()} == {f"ipc://{config.state_dir}/workers.ipc"}
-    assert workers["demo-query-2"].beat_file == f"{config.state_dir}/beats/demo-query-2"
 
 
 def test_worker_is_told_its_terminal_and_account(loaded) -> None:
@@ -135,7 +133,6 @@ def test_two_simulated_accounts_have_terminals_of_their_own(loaded) -> None:
     one, two = config.simulator_settings()
 
     assert one.address != two.address
-    assert one.beat_file != two.beat_file
     assert (one.login, one.password, one.server) == (50_000_001, "", "MT5Gate-Demo")
     assert (two.login, two.password, two.server) == (5, "pw", "S")
     addresses = {worker.account: worker.address for worker in config.worker_settings()}
@@ -180,15 +177,6 @@ def test_replay_is_read_from_its_first_tick(loaded, folder: Path) -> None:
 
     assert [(feed.account, feed.since) for feed in feeds] == [("one", 0), ("two", -1), ("three", -1)]
     assert feeds[0].symbols == ()
-
-
-def test_no_two_processes_share_a_beat_file(loaded) -> None:
-    config = loaded("accounts: {broker: , publisher: , simulator: , feed: {feed: {name: trade-1}}}")
-    files = [config.broker_settings().beat_file, config.publisher_settings().beat_file]
-    for settings in (config.worker_settings(), config.feed_settings(), config.simulator_settings()):
-        files += [one.beat_file for one in settings]
-
-    assert len(set(files)) == len(files)
 
 
 def test_credentials_come_from_the_environment_and_show_no_password() -> None:
