@@ -66,7 +66,8 @@ clean:
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mt5gate needs Python 3.11 or newer (set PYTHON=…)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: on Debian, install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); .ci/debian-packages && $(PYTHON) -m venv $(VENV); } \
+	    || { echo "Python's venv module is missing: on Debian, install python3-venv"; rm -rf $(VENV); exit 1; }
 
 $(VENV)/build-tools: $(VENV)/bin/python
 	$(BIN)/pip install --quiet 'setuptools>=77' wheel 'cython>=3.1,<4'
