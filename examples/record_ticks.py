@@ -7,6 +7,7 @@ can't be written in this format, so it is reported on standard error. Ctrl-C end
 """
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -50,23 +51,21 @@ class Recording:
 
 
 def record(stream: TickStream, folder: Path, digits: dict[str, int], stop_after_ticks: int = 0) -> dict[str, int]:
-    """Write every tick of the stream until it ends, or until so many were written; return the counts by symbol."""
+    """Write every tick of the stream until it ends, so many were written or Ctrl-C; return the counts by symbol."""
     folder.mkdir(parents=True, exist_ok=True)
     recordings: dict[str, Recording] = {}
     written = 0
-    try:
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as files:
         for tick in stream:
             recording = recordings.get(tick.symbol)
             if recording is None:
                 path = folder / f"{tick.symbol}_ticks.csv"
                 recording = recordings[tick.symbol] = Recording(path, digits.get(tick.symbol, 5))
+                files.callback(recording.close)
             recording.write(tick)
             written += 1
             if written == stop_after_ticks:
                 break
-    finally:
-        for recording in recordings.values():
-            recording.close()
     return {symbol: recording.ticks for symbol, recording in recordings.items()}
 
 
@@ -91,10 +90,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
             parser.error(f"the terminal doesn't know {', '.join(unknown)}")
         digits = {symbol: int(found["digits"]) for symbol, found in specifications.items() if found}
         with mt5.tick_stream(*options.symbols, on_gap=report) as stream:
-            try:
-                counts = record(stream, options.folder, digits, options.count)
-            except KeyboardInterrupt:
-                return
+            counts = record(stream, options.folder, digits, options.count)
     for symbol, count in counts.items():
         print(f"{symbol}: {count} ticks in {options.folder / f'{symbol}_ticks.csv'}")
 
