@@ -132,7 +132,6 @@ class Exchange:
     __slots__ = (
         "account",
         "args",
-        "asked_ns",
         "deadline_ns",
         "error",
         "frame",
@@ -167,7 +166,7 @@ class Exchange:
         self.token = 0
         self.frame: bytes | None = None
         self.refreshed = False  # asked again after a dead token: once only
-        self.asked_ns = self.sent_ns = self.replied_ns = 0
+        self.sent_ns = self.replied_ns = 0
         self.value: Any = None
         self.stamps: tuple[int, int, int, int, int, int] | None = None
         self.error: GatewayError | None = None

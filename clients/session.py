@@ -63,7 +63,7 @@ class Session:
         self.up = False
         self.token = 0
         self.welcome: dict[str, Any] = {}
-        self.late = self.malformed = self.dropped_notices = self.lost_connections = self.hellos = 0
+        self.late = self.malformed = self.dropped_notices = self.hellos = 0
         self._codec = codec
         self._place = place or "its address"
         self._waiting: deque[Exchange] = deque()
@@ -102,7 +102,6 @@ class Session:
             self.expire(now_ns)
             if len(self._in_flight) + len(self._waiting) >= MAX_IN_FLIGHT:
                 raise Busy(f"{MAX_IN_FLIGHT} requests of this client are under way")
-        exchange.asked_ns = now_ns
         size = len(self._encode(exchange, now_ns))
         if size > MAX_REQUEST_BYTES - MAX_GROWTH_BYTES:
             limit = MAX_REQUEST_BYTES - MAX_GROWTH_BYTES
@@ -184,7 +183,6 @@ class Session:
         """The transport broke: orders in flight are OutcomeUnknown, reads wait to be asked again."""
         self.up = False
         self.token = 0
-        self.lost_connections += 1
         if self.phase is not Phase.CLOSED:
             self._move(Event.LOST)
         again = []

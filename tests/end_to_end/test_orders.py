@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.wire import constants as mt5
+from gateway.wire import structs
 from gateway.wire.errors import LocalProtocolError, TerminalRefused
 
 
@@ -76,3 +77,66 @@ def test_commands_trade_and_show(gateway: Any) -> None:
     refused = gateway.command("order", "buy", "EURUSD", "99999", check=False)
     assert refused.returncode != 0
     assert "Traceback" not in refused.stderr
+
+
+def test_every_call_of_the_package_answers_with_its_own_type(gateway: Any) -> None:
+    with gateway.client() as client:
+        assert client.initialize() is True
+        assert client.login(client.account_info().login) is True
+        assert client.version()[0] == 500
+        assert isinstance(client.account_info(), structs.AccountInfo)
+        assert isinstance(client.terminal_info(), structs.TerminalInfo)
+        assert client.symbols_total() == len(client.symbols_get())
+        assert isinstance(client.symbols_get("*EUR*")[0], structs.SymbolInfo)
+        assert isinstance(client.symbol_info("EURUSD"), structs.SymbolInfo)
+        assert client.symbol_select("EURUSD", True) is True
+        tick = client.symbol_info_tick("EURUSD")
+        assert isinstance(tick, structs.Tick)
+        assert client.market_book_add("EURUSD") is True
+        assert all(isinstance(row, structs.BookInfo) for row in client.market_book_get("EURUSD"))
+        assert client.market_book_release("EURUSD") is True
+
+        m1, day = mt5.TIMEFRAME_M1, 86_400
+        for rates in (
+            client.copy_rates_from("EURUSD", m1, tick.time, 10),
+            client.copy_rates_from_pos("EURUSD", m1, 0, 10),
+            client.copy_rates_range("EURUSD", m1, tick.time - 600, tick.time),
+        ):
+            assert rates.dtype == structs.RATES_DTYPE
+            assert len(rates)
+        for ticks in (
+            client.copy_ticks_from("EURUSD", tick.time - 60, 10, mt5.COPY_TICKS_ALL),
+            client.copy_ticks_range("EURUSD", tick.time - 60, tick.time + 1, mt5.COPY_TICKS_ALL),
+        ):
+            assert ticks.dtype == structs.TICK_DTYPE
+            assert len(ticks)
+
+        request = {
+            "action": mt5.TRADE_ACTION_DEAL,
+            "symbol": "EURUSD",
+            "volume": 0.1,
+            "price": tick.ask,
+            "deviation": 500,
+        }
+        check = client.order_check(request)
+        assert isinstance(check, structs.OrderCheckResult)
+        assert check.retcode == 0
+        assert client.order_calc_margin(mt5.ORDER_TYPE_BUY, "EURUSD", 0.1, 1.1) == pytest.approx(110.0)
+        assert client.order_calc_profit(mt5.ORDER_TYPE_BUY, "EURUSD", 0.1, 1.1, 1.2) == pytest.approx(1_000.0)
+        sent = client.order_send(request)
+        assert isinstance(sent, structs.OrderSendResult)
+        assert isinstance(sent.request, structs.TradeRequest)
+        pending = client.buy("EURUSD", 0.1, limit=1.0)
+        assert (client.positions_total(), client.orders_total()) == (1, 1)
+        assert isinstance(client.positions_get(symbol="EURUSD")[0], structs.TradePosition)
+        assert isinstance(client.orders_get(ticket=pending.order)[0], structs.TradeOrder)
+        client.close(sent.order)
+
+        since, until = tick.time - day, tick.time + day
+        orders, deals = client.history_orders_get(since, until), client.history_deals_get(since, until)
+        assert client.history_orders_total(since, until) == len(orders)
+        assert client.history_deals_total(since, until) == len(deals)
+        assert isinstance(orders[-1], structs.TradeOrder)
+        assert isinstance(deals[-1], structs.TradeDeal)
+        assert client.last_error() == (1, "Success")
+        assert client.shutdown() is True
