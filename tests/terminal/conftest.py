@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from gateway.terminal.port import Login
-from gateway.terminal.simulated.arguments import conforms, prepare
 from gateway.terminal.simulated.connection import SimulatedConnection
-from gateway.terminal.simulated.export import Export
+from gateway.terminal.simulated.market.export import Export
 from gateway.terminal.simulated.server import serve
 from gateway.terminal.simulated.settings import Settings
 from gateway.terminal.simulated.terminal import Session, SimulatedTerminal
+from gateway.wire.arguments import conforms, prepare
 from gateway.wire.structs import TICK_DTYPE, OrderSendResult
 
 START_MS = 1_700_000_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.terminal.metatrader5 import FUNCTIONS, MetaTrader5Terminal
 from gateway.terminal.port import Login
-from gateway.terminal.simulated.arguments import CALLS
+from gateway.wire.arguments import CALLS
 
 
 class Package(types.ModuleType):

@@ -7,9 +7,9 @@ import numpy as np
 
 from gateway.terminal.port import Login
 from gateway.terminal.simulated.address import parse
-from gateway.terminal.simulated.arguments import BadArguments, prepare
 from gateway.terminal.simulated.frames import LENGTH, MAX_REPLY_BYTES, FrameError, decode, encode
 from gateway.wire import constants as mt5
+from gateway.wire.arguments import BadArguments, prepare
 from gateway.wire.structs import (
     RATES_DTYPE,
     TICK_DTYPE,

@@ -16,11 +16,11 @@ from typing import Final
 
 from gateway.clock import monotonic_ns, wall_ns
 from gateway.terminal.simulated.address import Address, parse
-from gateway.terminal.simulated.arguments import conforms
-from gateway.terminal.simulated.export import read
 from gateway.terminal.simulated.frames import LENGTH, MAX_REQUEST_BYTES, FrameError, decode, encode
+from gateway.terminal.simulated.market.export import read
 from gateway.terminal.simulated.settings import Settings
 from gateway.terminal.simulated.terminal import Session, SimulatedTerminal
+from gateway.wire.arguments import conforms
 
 __all__ = ("Server", "Settings", "serve")
 

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import Any, Final
 
-from gateway.terminal.simulated.market import Symbol
-from gateway.terminal.simulated.specification import Specification
-from gateway.terminal.simulated.valuation import Valuation
+from gateway.terminal.simulated.market.specification import Specification
+from gateway.terminal.simulated.market.symbols import Symbol
+from gateway.terminal.simulated.trading.valuation import Valuation
 from gateway.wire.constants import SYMBOL_CHART_MODE_BID, SYMBOL_ORDERS_GTC
 from gateway.wire.structs import SymbolInfo
 

@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from gateway.terminal.simulated.account import Account
-from gateway.terminal.simulated.books import Book, Order, Position
-from gateway.terminal.simulated.execution import Execution, describe_order
-from gateway.terminal.simulated.export import Export
-from gateway.terminal.simulated.groups import matches
-from gateway.terminal.simulated.market import Market, Symbol
-from gateway.terminal.simulated.rates import TIMEFRAMES, period_seconds
-from gateway.terminal.simulated.replay import ReplaySource
-from gateway.terminal.simulated.rules import Rules
+from gateway.terminal.simulated.market.export import Export
+from gateway.terminal.simulated.market.rates import TIMEFRAMES, period_seconds
+from gateway.terminal.simulated.market.replay import ReplaySource
+from gateway.terminal.simulated.market.specification import SPECIFICATIONS, specification_for
+from gateway.terminal.simulated.market.symbols import Market, Symbol
+from gateway.terminal.simulated.market.synthetic import HISTORY_MS, SyntheticSource, minute_history
 from gateway.terminal.simulated.settings import Settings
-from gateway.terminal.simulated.specification import SPECIFICATIONS, specification_for
 from gateway.terminal.simulated.symbol_info import BOOK_DEPTH, describe
-from gateway.terminal.simulated.synthetic import HISTORY_MS, SyntheticSource, minute_history
-from gateway.terminal.simulated.trade import TradeServer
-from gateway.terminal.simulated.triggers import Triggers
-from gateway.terminal.simulated.valuation import Valuation
+from gateway.terminal.simulated.trading.account import Account
+from gateway.terminal.simulated.trading.books import Book, Order, Position
+from gateway.terminal.simulated.trading.execution import Execution, describe_order
+from gateway.terminal.simulated.trading.rules import Rules
+from gateway.terminal.simulated.trading.trade import TradeServer
+from gateway.terminal.simulated.trading.triggers import Triggers
+from gateway.terminal.simulated.trading.valuation import Valuation
 from gateway.wire import constants as mt5
+from gateway.wire.groups import matches
 from gateway.wire.structs import BookInfo, SymbolInfo, TerminalInfo, Tick, TradePosition, TradeRequest
 
 __all__ = ("SUCCESS", "Reply", "Session", "SimulatedTerminal")

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.terminal.simulated.arguments import _SHAPES, CALLS
 from gateway.terminal.simulated.frames import encode
 from gateway.terminal.simulated.terminal import Session
 from gateway.wire import constants as mt5
+from gateway.wire.arguments import _SHAPES, CALLS
 from gateway.wire.structs import AccountInfo, SymbolInfo, TerminalInfo
 
 NOT_FOUND = (-4, "Terminal: Not found")

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.terminal.simulated.books import Exposure, Ledger
+from gateway.terminal.simulated.trading.books import Exposure, Ledger
 from gateway.wire.structs import TradeDeal
 
 SYMBOLS = ["EURUSD", "USDJPY", "XAUUSD"]

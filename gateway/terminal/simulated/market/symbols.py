@@ -6,9 +6,9 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from gateway.terminal.simulated.rates import Bars
-from gateway.terminal.simulated.specification import Specification
-from gateway.terminal.simulated.ticks import MAX_TICKS, Records, TickStore
+from gateway.terminal.simulated.market.rates import Bars
+from gateway.terminal.simulated.market.specification import Specification
+from gateway.terminal.simulated.market.ticks import MAX_TICKS, Records, TickStore
 from gateway.wire.structs import Tick
 
 __all__ = ("DayRange", "Market", "Source", "Symbol")

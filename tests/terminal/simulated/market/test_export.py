@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.terminal.simulated.export import ExportError, parse, read, symbol_of
+from gateway.terminal.simulated.market.export import ExportError, parse, read, symbol_of
 
 HEADER = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\n"
 FIRST = "2020.01.01\t22:00:00.065\t1.12120\t1.12172\t\t\t6\n"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gateway.terminal.simulated.market.specification import SPECIFICATIONS
+from gateway.terminal.simulated.market.synthetic import HISTORY_BARS, HISTORY_MS, SyntheticSource, minute_history
 from gateway.terminal.simulated.settings import Settings
-from gateway.terminal.simulated.specification import SPECIFICATIONS
-from gateway.terminal.simulated.synthetic import HISTORY_BARS, HISTORY_MS, SyntheticSource, minute_history
 from gateway.terminal.simulated.terminal import Session, SimulatedTerminal
 from gateway.wire import constants as mt5
 from gateway.wire.structs import RATES_DTYPE, TICK_DTYPE

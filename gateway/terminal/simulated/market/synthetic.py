@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from gateway.terminal.simulated.specification import Specification
-from gateway.terminal.simulated.ticks import Records
+from gateway.terminal.simulated.market.specification import Specification
+from gateway.terminal.simulated.market.ticks import Records
 from gateway.wire.constants import TICK_FLAG_ASK, TICK_FLAG_BID
 from gateway.wire.structs import RATES_DTYPE, TICK_DTYPE
 

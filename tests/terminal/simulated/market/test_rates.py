@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.terminal.simulated.rates import TIMEFRAMES, Bars, period_seconds
+from gateway.terminal.simulated.market.rates import TIMEFRAMES, Bars, period_seconds
 from gateway.wire import constants as mt5
 from gateway.wire.structs import RATES_DTYPE, TICK_DTYPE
 

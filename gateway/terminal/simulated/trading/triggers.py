@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from gateway.terminal.simulated.account import Account
-from gateway.terminal.simulated.books import Book, Order, Position
-from gateway.terminal.simulated.execution import Execution
-from gateway.terminal.simulated.market import Market, Symbol
-from gateway.terminal.simulated.rules import BUY_ORDERS, entry_price
-from gateway.terminal.simulated.ticks import Records
+from gateway.terminal.simulated.market.symbols import Market, Symbol
+from gateway.terminal.simulated.market.ticks import Records
+from gateway.terminal.simulated.trading.account import Account
+from gateway.terminal.simulated.trading.books import Book, Order, Position
+from gateway.terminal.simulated.trading.execution import Execution
+from gateway.terminal.simulated.trading.rules import BUY_ORDERS, entry_price
 from gateway.wire import constants as mt5
 
 __all__ = ("Triggers",)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.terminal.simulated.export import read
-from gateway.terminal.simulated.replay import SLICE_TICKS, ReplaySource
+from gateway.terminal.simulated.market.export import read
+from gateway.terminal.simulated.market.replay import SLICE_TICKS, ReplaySource
 from gateway.terminal.simulated.settings import Settings
 from gateway.terminal.simulated.terminal import Session, SimulatedTerminal
 from gateway.wire.structs import TICK_DTYPE

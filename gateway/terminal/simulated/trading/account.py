@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.terminal.simulated.books import Book, Exposure, Position
-from gateway.terminal.simulated.market import Market, Symbol
+from gateway.terminal.simulated.market.symbols import Market, Symbol
 from gateway.terminal.simulated.settings import Settings
-from gateway.terminal.simulated.valuation import ACCOUNT_CURRENCY, CURRENCY_DIGITS, Valuation, money
+from gateway.terminal.simulated.trading.books import Book, Exposure, Position
+from gateway.terminal.simulated.trading.valuation import ACCOUNT_CURRENCY, CURRENCY_DIGITS, Valuation, money
 from gateway.wire.constants import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     ACCOUNT_STOPOUT_MODE_PERCENT,

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from gateway.terminal.simulated.account import LIMIT_ORDERS
+from gateway.terminal.simulated.trading.account import LIMIT_ORDERS
 from gateway.wire import constants as mt5
 
 BID, ASK = 1.1, 1.1001

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from gateway.terminal.simulated.arguments import CALLS, BadArguments, conforms, prepare
+from gateway.wire.arguments import CALLS, BadArguments, conforms, prepare
 from gateway.wire.structs import TradeRequest
 
 INTS = [name for name, kind in TradeRequest.__annotations__.items() if kind is int]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Generic, TypeVar
 
-from gateway.terminal.simulated.valuation import money
+from gateway.terminal.simulated.trading.valuation import money
 from gateway.wire.constants import DEAL_TYPE_BALANCE, POSITION_TYPE_BUY
 from gateway.wire.structs import TradeDeal, TradeOrder
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from gateway.terminal.simulated.account import Account, Figures
-from gateway.terminal.simulated.books import Book, Order, lots
-from gateway.terminal.simulated.execution import Execution, Fill
-from gateway.terminal.simulated.market import Market, Symbol
-from gateway.terminal.simulated.rules import ACCEPTED, Rules, entry_price, expires_at, price_of
+from gateway.terminal.simulated.market.symbols import Market, Symbol
+from gateway.terminal.simulated.trading.account import Account, Figures
+from gateway.terminal.simulated.trading.books import Book, Order, lots
+from gateway.terminal.simulated.trading.execution import Execution, Fill
+from gateway.terminal.simulated.trading.rules import ACCEPTED, Rules, entry_price, expires_at, price_of
 from gateway.wire import constants as mt5
 from gateway.wire.structs import OrderCheckResult, OrderSendResult, TradeRequest
 

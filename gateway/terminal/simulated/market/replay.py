@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.terminal.simulated.ticks import Records
+from gateway.terminal.simulated.market.ticks import Records
 
 __all__ = ("SLICE_TICKS", "ReplaySource")
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gateway.terminal.simulated.market import DayRange, Symbol
-from gateway.terminal.simulated.replay import ReplaySource
-from gateway.terminal.simulated.specification import SPECIFICATIONS
+from gateway.terminal.simulated.market.replay import ReplaySource
+from gateway.terminal.simulated.market.specification import SPECIFICATIONS
+from gateway.terminal.simulated.market.symbols import DayRange, Symbol
 from gateway.wire import constants as mt5
 from gateway.wire.structs import TICK_DTYPE
 

@@ -8,9 +8,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from gateway.terminal.simulated.account import LIMIT_ORDERS, Account
-from gateway.terminal.simulated.books import Book
-from gateway.terminal.simulated.market import Market, Symbol
+from gateway.terminal.simulated.market.symbols import Market, Symbol
+from gateway.terminal.simulated.trading.account import LIMIT_ORDERS, Account
+from gateway.terminal.simulated.trading.books import Book
 from gateway.wire import constants as mt5
 from gateway.wire.filling import SYMBOL_FILLING_BOC, SYMBOL_FILLING_FOK, SYMBOL_FILLING_IOC
 from gateway.wire.structs import TradeRequest

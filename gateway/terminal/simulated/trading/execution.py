@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.terminal.simulated.books import Book, Order, Position, lots
-from gateway.terminal.simulated.market import Symbol
-from gateway.terminal.simulated.rules import BUY_ORDERS, entry_price
-from gateway.terminal.simulated.valuation import Valuation, money
+from gateway.terminal.simulated.market.symbols import Symbol
+from gateway.terminal.simulated.trading.books import Book, Order, Position, lots
+from gateway.terminal.simulated.trading.rules import BUY_ORDERS, entry_price
+from gateway.terminal.simulated.trading.valuation import Valuation, money
 from gateway.wire import constants as mt5
 from gateway.wire.structs import TradeOrder
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.terminal.simulated.ticks import TickStore
+from gateway.terminal.simulated.market.ticks import TickStore
 from gateway.wire.structs import TICK_DTYPE
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.terminal.simulated.ticks import Records
+from gateway.terminal.simulated.market.ticks import Records
 from gateway.wire.structs import TICK_DTYPE
 
 __all__ = ("Export", "ExportError", "parse", "read", "symbol_of")

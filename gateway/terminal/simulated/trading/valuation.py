@@ -5,8 +5,8 @@ Source of the formulas: MetaTrader 5 documentation, "Calculation of margin" and 
 
 from typing import Final
 
-from gateway.terminal.simulated.market import Market, Symbol
-from gateway.terminal.simulated.specification import REFERENCE_RATES
+from gateway.terminal.simulated.market.specification import REFERENCE_RATES
+from gateway.terminal.simulated.market.symbols import Market, Symbol
 from gateway.wire.constants import (
     POSITION_TYPE_BUY,
     SYMBOL_CALC_MODE_CFD,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gateway.terminal.simulated.ticks import GrowingArray, Records
+from gateway.terminal.simulated.market.ticks import GrowingArray, Records
 from gateway.wire import constants
 from gateway.wire.constants import TIMEFRAME_M1, TIMEFRAME_MN1, TIMEFRAME_W1
 from gateway.wire.structs import RATES_DTYPE

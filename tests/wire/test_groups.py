@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.terminal.simulated.groups import matches
+from gateway.wire.groups import matches
 
 
 @pytest.mark.parametrize(
