@@ -354,4 +354,4 @@ def test_worker_needs_none_of_the_simulator():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
 
-    assert loaded == {"address", "arguments", "connection", "frames"}
+    assert loaded == {"address", "connection", "frames"}
