@@ -7,9 +7,11 @@ Values are those of a usual retail account. Nothing here moves with the market: 
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.terminal.simulated.market.sessions import FOREX, Sessions
 from gateway.wire.constants import (
     SYMBOL_CALC_MODE_CFDLEVERAGE,
     SYMBOL_CALC_MODE_FOREX,
+    SYMBOL_ORDERS_GTC,
     SYMBOL_SWAP_MODE_INTEREST_CURRENT,
     SYMBOL_SWAP_MODE_POINTS,
     SYMBOL_TRADE_EXECUTION_MARKET,
@@ -19,10 +21,24 @@ from gateway.wire.filling import SYMBOL_FILLING_FOK, SYMBOL_FILLING_IOC
 
 __all__ = ("REFERENCE_RATES", "SPECIFICATIONS", "Specification", "derive", "specification_for")
 
+ORDER_MODE_ALL: Final = 1 | 2 | 4 | 8 | 16 | 32 | 64
+"""Market, limit, stop, stop limit, stop loss, take profit, close by. Source: MQL5 documentation, SYMBOL_ORDER_MODE."""
+EXPIRATION_MODE_ALL: Final = 1 | 2 | 4 | 8
+"""GTC, day, specified, specified day. Source: MQL5 documentation, SYMBOL_EXPIRATION_MODE."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specification:
-    """One symbol as its broker set it up. Volumes are lots, levels and swaps are points, volatility is per year."""
+    """One symbol as its broker set it up. Volumes are lots, levels are points, volatility is per year.
+
+    `tick_size` 0 means one point, `volume_limit` 0 no limit on the open and pending volume of one direction. Source:
+    MQL5 documentation, "Symbol properties". What MT5 doesn't show:
+
+    `margin_rate`, `margin_rate_pending`: share of the formula's margin that a position and a pending order block.
+    `commission_per_lot` in the account's currency, `commission_percent` of a deal's value, each at every deal.
+    `liquidity_lots`: what can be filled at the best price; 0 is without end. `slippage_points`: how far a market
+    order's price may move, against or for the trader, before it is filled. The last five shape synthetic prices.
+    """
 
     name: str
     description: str
@@ -32,29 +48,53 @@ class Specification:
     currency_margin: str
     digits: int
     contract_size: float
+    tick_size: float = 0.0
     volume_min: float = 0.01
     volume_max: float = 100.0
     volume_step: float = 0.01
+    volume_limit: float = 0.0
     calc_mode: int = SYMBOL_CALC_MODE_FOREX
     filling_mode: int = SYMBOL_FILLING_FOK | SYMBOL_FILLING_IOC
+    order_mode: int = ORDER_MODE_ALL
+    expiration_mode: int = EXPIRATION_MODE_ALL
+    gtc_mode: int = SYMBOL_ORDERS_GTC
     trade_exemode: int = SYMBOL_TRADE_EXECUTION_MARKET
     trade_mode: int = SYMBOL_TRADE_MODE_FULL
     stops_level: int = 0
+    freeze_level: int = 0
+    sessions: Sessions = FOREX
+    start_time_s: int = 0
+    expiration_time_s: int = 0
+    margin_initial: float = 0.0
+    margin_maintenance: float = 0.0
     margin_rate: float = 1.0
+    margin_rate_pending: float = 0.0
     margin_hedged: float = 0.0
+    margin_hedged_use_leg: bool = False
+    liquidity_rate: float = 0.0
+    face_value: float = 0.0
     commission_per_lot: float = 0.0
+    commission_percent: float = 0.0
     swap_mode: int = SYMBOL_SWAP_MODE_POINTS
     swap_long: float = 0.0
     swap_short: float = 0.0
     swap_rollover3days: int = 3
+    book_depth: int = 5
+    liquidity_lots: float = 0.0
+    slippage_points: int = 0
     start_price: float = 1.0
     spread_points: int = 10
+    spread_fixed: bool = False
     volatility: float = 0.1
     ticks_per_second: float = 2.0
 
+    def __post_init__(self) -> None:
+        if self.tick_size == 0.0:
+            object.__setattr__(self, "tick_size", self.point)
+
     @property
     def point(self) -> float:
-        """Smallest price step; also the tick size."""
+        """Smallest difference between two prices."""
         return round(10.0**-self.digits, self.digits)
 
     @property
