@@ -1,7 +1,9 @@
 """The order plane's process: one thread, one loop — wait, receive a bounded burst, run the engine, send.
 
-It owns the sockets towards clients and workers, and the clock; what a frame means is `gateway.core`'s affair. No other
-Python thread runs here, and every send is non-blocking: a peer that doesn't read costs itself alone.
+It owns the sockets towards clients and workers, the order journal, and the clock; what a frame means is
+`gateway.core`'s affair. No other Python thread runs here (but for the one that waits for the disk, with `durability:
+disk`), and every send is non-blocking: a peer that doesn't read costs itself alone. A burst's records are written
+before its frames are sent; start-up is recovery.
 
 Order of shutdown: no more frames are read; the engine refuses what waits, answers what is in flight and says goodbye to
 the sessions; these last frames get LINGER_MS to leave; then the sockets close and the locks are given back.
@@ -11,6 +13,7 @@ import gc
 import logging
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -18,14 +21,16 @@ import zmq
 
 from gateway import __version__, log
 from gateway.accel import COMPILED, BoardReader, ReplyCache, RouterSocket, codec, wait
-from gateway.clock import monotonic_ns
+from gateway.clock import monotonic_ns, wall_ns
 from gateway.core.accounts import AccountRules
+from gateway.core.dedupe import Retention
 from gateway.core.engine import Engine, Limits
+from gateway.journal import Journal, boot_id
 from gateway.process import EXIT_REFUSED, Beat, State
 from gateway.settings import AccountSettings, BrokerSettings
 from gateway.sockets import bind, router_socket
 from gateway.statedir import Lock, next_generation, prepare
-from gateway.wire.errors import GatewayError
+from gateway.wire.errors import GatewayError, JournalError
 from gateway.wire.messages import MAX_REQUEST_BYTES, MAX_RESULT_BYTES
 
 __all__ = ("Broker", "run")
@@ -44,6 +49,9 @@ DISCONNECT_BYTES: Final = 16 * 1_024 * 1_024
 
 LINGER_MS: Final = 500
 """How long the last replies may take to leave at shutdown."""
+
+
+_DISK_FULL: Final = "the order journal's disk is full"
 
 
 class BoardQuotes:
@@ -73,9 +81,24 @@ class Broker:
             state_dir = prepare(settings.state_dir)
             self._locks.append(Lock(state_dir / "broker.lock", f"state_dir {state_dir}"))
             self.generation = next_generation(state_dir)
+            self._wake: zmq.Socket[bytes] | None = None
+            notify: Callable[[], None] | None = None
+            if settings.durability == "disk":
+                self._wake, notify = self._pair()
+            self._journal = Journal(prepare(str(state_dir / "journal")), notify)
+            self._engine = _engine(settings, self.generation)
+            self._recover()
             client_socket = router_socket(self._context, DISCONNECT_BYTES)
             worker_socket = router_socket(self._context, MAX_RESULT_BYTES + MAX_REQUEST_BYTES)
-            self._sockets = (client_socket, worker_socket)
+            self._sockets = (
+                (client_socket, worker_socket)
+                if self._wake is None
+                else (
+                    client_socket,
+                    worker_socket,
+                    self._wake,
+                )
+            )
             for socket, endpoints in ((client_socket, settings.endpoints), (worker_socket, settings.worker_endpoints)):
                 for endpoint in endpoints:
                     lock = bind(socket, endpoint)
@@ -88,7 +111,6 @@ class Broker:
         self._workers = RouterSocket(worker_socket, MAX_RESULT_BYTES + MAX_REQUEST_BYTES)
         self._beat = Beat(settings.beat_file)
         self._beat.start()
-        self._engine = _engine(settings, self.generation)
 
     def stop(self, *_signal: int | FrameType | None) -> None:
         """Ask the loop to end; may be called from a signal handler."""
@@ -107,12 +129,16 @@ class Broker:
             ready = wait(sockets, timeout_ms)
             now_ns = monotonic_ns()
             beat.tick(now_ns)
+            engine.set_wall_clock(now_ns, wall_ns())
+            if ready & 4:
+                self._synced()
             if ready & 2:
                 engine.receive_workers(now_ns, workers.recv_burst(BURST))
             if ready & 1:
                 engine.receive_clients(now_ns, clients.recv_burst(BURST))
             if now_ns >= engine.next_deadline_ns():
                 engine.tick(now_ns)
+                self._look_for_room()
             self._flush()
             if ready:
                 quiet_since_ns = now_ns
@@ -121,6 +147,11 @@ class Broker:
                 timeout_ms = self._wait_ms(now_ns)
         self._engine.shutdown(monotonic_ns())
         self._flush()
+        if self._wake is not None:
+            self._journal.sync()
+            self._engine.durable(self._journal.durable)
+            self._flush()
+        self._journal.close()
         self._release(LINGER_MS)
 
     def _wait_ms(self, now_ns: int) -> int:
@@ -128,16 +159,62 @@ class Broker:
         return max(0, min(remaining_ms, MAX_IDLE_MS))
 
     def _flush(self) -> None:
-        """Send what the engine has to say; tell it what couldn't be sent, and send what it says to that."""
-        failed = True
-        while failed:
-            failed = False
-            to_clients, to_workers = self._engine.flush(monotonic_ns())
+        """Write what the engine records, then send what it has to say; tell it what couldn't be sent, and go on."""
+        engine = self._engine
+        while engine.has_output():
+            self._record()
+            to_clients, to_workers = engine.flush(monotonic_ns())
             if to_workers and (indexes := self._workers.send_burst(to_workers)):
-                self._engine.undeliverable_workers(monotonic_ns(), indexes)
-                failed = True
+                engine.undeliverable_workers(monotonic_ns(), indexes)
             if to_clients and (indexes := self._clients.send_burst(to_clients)):
-                self._engine.undeliverable_clients(monotonic_ns(), indexes)
+                engine.undeliverable_clients(monotonic_ns(), indexes)
+
+    def _record(self) -> None:
+        """Write the engine's records; begin another segment when this one is long enough."""
+        records, sequence = self._engine.take_records()
+        if not records:
+            return
+        self._journal.append(records, sequence)
+        if self._journal.is_full:
+            self._engine.refuse_entries(_DISK_FULL)
+        if self._journal.wants_segment:
+            oldest = self._engine.begin_segment()
+            self._journal.open(sequence + 1)
+            self._journal.append(*self._engine.take_records())
+            for path in self._journal.drop_below(oldest):
+                self._log.info("%s is no longer needed and removed", path.name)
+
+    def _look_for_room(self) -> None:
+        """Take entries again when a full disk has room again."""
+        journal = self._journal
+        if journal.is_full and journal.look_for_room():
+            self._engine.refuse_entries("")
+
+    def _recover(self) -> None:
+        """Read the journal, settle what can be settled, and open it for writing; raises JournalError."""
+        cut = self._journal.recover(self._engine.recover)
+        if cut:
+            self._log.warning("the journal's last %d bytes were written in part when its broker ended; cut away", cut)
+        self._journal.open(self._journal.last + 1)
+        self._engine.start(boot_id(), monotonic_ns(), wall_ns())
+        self._record()
+
+    def _pair(self) -> "tuple[zmq.Socket[bytes], Callable[[], None]]":
+        """Return a socket that can be read when the journal has reached the disk, and what its thread calls then."""
+        ours, theirs = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
+        ours.bind("inproc://journal")
+        theirs.connect("inproc://journal")
+        return ours, lambda: theirs.send(b"")
+
+    def _synced(self) -> None:
+        """Let leave what waited for the disk; raises JournalError when it can't be trusted any more."""
+        wake = self._wake
+        assert wake is not None
+        while wake.poll(0):
+            wake.recv()
+        if self._journal.problem:
+            raise JournalError(f"journal: the disk refuses: {self._journal.problem}")
+        self._engine.durable(self._journal.durable)
 
     def _release(self, linger_ms: int = 0) -> None:
         self._context.destroy(linger=linger_ms)
@@ -177,6 +254,11 @@ def _engine(settings: BrokerSettings, generation: int) -> Engine:
         token_seed=int.from_bytes(os.urandom(8), "big"),
         tick_endpoint=settings.tick_endpoint,
         feeds=settings.feeds,
+        retention=Retention(
+            max_orders=settings.remembered_orders,
+            max_age_ms=settings.remembered_ms,
+        ),
+        gated=settings.durability == "disk",
     )
 
 

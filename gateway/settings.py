@@ -70,6 +70,9 @@ class BrokerSettings(Settings):
     max_queued_per_session: int = 1_024
     quote_max_age_ms: int = 1_000
     spin_us: int = 0
+    durability: str = "process"  # process: survives the death of every process; disk: a power cut too
+    remembered_orders: int = 65_536
+    remembered_ms: int = 86_400_000
     beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"
 

@@ -98,6 +98,9 @@ class Config(Schema):
             max_queued_per_session=self.broker.max_queued_per_session,
             quote_max_age_ms=self.broker.quote_max_age_ms,
             spin_us=self.broker.spin_us,
+            durability=self.broker.durability,
+            remembered_orders=self.broker.remembered_orders,
+            remembered_ms=self.broker.remembered_ms,
             log_level=self.log.level,
         )
 

@@ -110,6 +110,9 @@ class Broker(Section):
     max_queued_per_session: int = Field(default=1_024, ge=1, le=1_000_000)
     quote_max_age_ms: int = Field(default=1_000, ge=0, le=60_000)
     spin_us: int = Field(default=0, ge=0, le=1_000_000)
+    durability: Literal["process", "disk"] = "process"
+    remembered_orders: int = Field(default=65_536, ge=1_024, le=1_000_000)
+    remembered_ms: int = Field(default=86_400_000, ge=60_000, le=604_800_000)
 
     @model_validator(mode="after")
     def _patience(self) -> Self:

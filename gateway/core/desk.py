@@ -9,9 +9,11 @@ from gateway.core.accounts import Account
 from gateway.core.dispatch import Dispatcher
 from gateway.core.inflight import InFlight
 from gateway.core.limits import Codec, Limits, ReplyCacheLike
+from gateway.core.orderids import birth_ms
+from gateway.core.orderlog import OrderLog
 from gateway.core.outbox import Outbox
 from gateway.core.session import Session, SessionTable
-from gateway.core.states import State
+from gateway.core.states import OrderState, State
 from gateway.core.workers import WorkerTable
 from gateway.wire.errors import Code
 from gateway.wire.messages import MAX_NAME_BYTES
@@ -41,6 +43,7 @@ class Desk:
         cache: ReplyCacheLike,
         tick_endpoint: str,
         feeds: dict[str, str],
+        log: OrderLog,
     ) -> None:
         self._generation = generation
         self._version = version
@@ -55,6 +58,8 @@ class Desk:
         self._cache = cache
         self._tick_endpoint = tick_endpoint
         self._feeds = feeds
+        self._log = log
+        self._unpack = codec.unpack
         self._started_ns = -1
 
     def opens_a_conversation(self, name: str) -> bool:
@@ -66,6 +71,9 @@ class Desk:
         if name == "hello":
             self._hello(now_ns, request, session, args)
             return
+        if name == "order_status" and session is not None:
+            self._order_status(request, session, args)
+            return
         if args:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no arguments, got {len(args)}")
             return
@@ -74,12 +82,32 @@ class Desk:
             result = {"generation": self._generation}
         elif name == "accounts":
             result = [account.describe() for account in self._accounts.values()]
+        elif name == "unsettled_orders" and session is not None:
+            orders = self._log.table.by_client.get(session.client_id, {}).values()
+            result = [self._log.describe(order) for order in orders if not order.is_settled()]
         elif name == "stats":
             result = self.statistics(now_ns)
         elif session is not None:  # bye
             self._outbox.counters.sessions_ended += 1
             self.end_session(now_ns, session)
         self._outbox.answer(request, self._pack(result))
+
+    def _order_status(self, request: InFlight, session: Session, args: list[Any]) -> None:
+        """Tell what became of one of this client's orders; `state` is "none" for what was never accepted, and
+        "forgotten" for what may have been, too long ago."""
+        born_ms = birth_ms(args[0]) if len(args) == 1 and type(args[0]) is str else -1
+        if born_ms < 0:
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, "order_status: expected one client order id")
+            return
+        order = self._log.table.find(session.client_id, args[0])
+        if order is None:
+            state = "forgotten" if born_ms <= self._log.table.horizon_ms else "none"
+            told: dict[str, Any] = {"client_order_id": args[0], "state": state}
+        else:
+            told = self._log.describe(order)
+            told["status"] = order.status
+            told["result"] = self._unpack(order.result) if order.result else None
+        self._outbox.answer(request, self._pack(told))
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
@@ -172,7 +200,8 @@ class Desk:
             "uptime_ns": now_ns - self._started_ns,
             "sessions": {"live": len(self._sessions.by_token), "peak": self._sessions.peak},
             "in_flight": sum(1 for request in waiting if request.state in (State.SENT, State.BEGUN)),
-            "unknown": sum(1 for request in waiting if request.state == State.UNKNOWN),
+            "unknown": sum(1 for order in self._log.table.unsettled.values() if order.state == OrderState.UNKNOWN),
+            "remembered": len(self._log.table),
             "abandoned": sum(1 for request in waiting if request.state == State.ABANDONED),
             "counters": outbox.counters.as_dict(),
             "refusals": outbox.counters.refusals_by_name(),

@@ -4,6 +4,7 @@ cimport cython
 
 from gateway.core.inflight cimport CallPlan, DeadlineWheel, InFlight
 from gateway.core.lanes cimport LaneQueue, Worker
+from gateway.core.orderlog cimport OrderLog
 from gateway.core.outbox cimport Outbox
 from gateway.core.session cimport Session
 
@@ -28,6 +29,8 @@ cdef class Dispatcher:
     cdef object _encode_call
     cdef long long _next_call_id
     cdef list _outgoing, _flushed
+    cdef OrderLog _log
+    cdef object _held
 
     @cython.locals(worker=Worker, due_ns="long long")
     cpdef submit(self, InFlight request, Session session, LaneQueue queue)
@@ -41,12 +44,14 @@ cdef class Dispatcher:
     cpdef send_frame(self, bytes identity, bytes frame)
     cpdef bint is_empty(self)
 
-    @cython.locals(frames=list, outgoing=list, flushed=list, position=Py_ssize_t, request=InFlight, worker=Worker,
+    @cython.locals(frames=list, outgoing=list, flushed=list, request=InFlight, worker=Worker,
                    plan=CallPlan, ttl_ms="long long")
     cpdef list flush(self, long long now_ns)
 
     @cython.locals(call_id="long long")
     cdef _send(self, InFlight request, Worker worker)
+
+    cpdef release(self, long long durable)
 
     @cython.locals(worker=Worker)
     cpdef take_back(self, InFlight request)

@@ -4,11 +4,13 @@ Rules: an order leaves at most once. What waits here can still be refused with c
 never holds more than its credit. What is in flight or UNKNOWN is bounded by the workers' credits and never evicted.
 """
 
+from collections import deque
 from typing import Any
 
 from gateway.core.inflight import DeadlineWheel, InFlight
 from gateway.core.lanes import LaneQueue, Worker
 from gateway.core.limits import Codec, Limits
+from gateway.core.orderlog import OrderLog
 from gateway.core.outbox import Outbox
 from gateway.core.session import Session
 from gateway.core.states import State
@@ -35,6 +37,8 @@ class Dispatcher:
         "_encode_call",
         "_flushed",
         "_generation",
+        "_held",
+        "_log",
         "_max_queued",
         "_max_queued_per_session",
         "_next_call_id",
@@ -45,13 +49,15 @@ class Dispatcher:
         "due_ns",
     )
 
-    def __init__(self, generation: int, codec: Codec, limits: Limits, outbox: Outbox) -> None:
+    def __init__(self, generation: int, codec: Codec, limits: Limits, outbox: Outbox, log: OrderLog) -> None:
         self.calls: dict[int, InFlight] = {}  # by call id: given to a worker and not returned
         self.due_ns = 0
         self._generation = generation
         self._max_queued = limits.max_queued
         self._max_queued_per_session = limits.max_queued_per_session
         self._outbox = outbox
+        self._log = log
+        self._held: deque[tuple[int, InFlight]] = deque()  # orders whose record, of this sequence, isn't durable yet
         self._encode_call = codec.encode_call
         self.deadlines = DeadlineWheel()
         self._next_call_id = 1
@@ -72,6 +78,8 @@ class Dispatcher:
             if session.queued >= self._max_queued_per_session:
                 self._outbox.refuse(request, Code.BUSY, f"this session has {session.queued} requests queued")
                 return
+        if request.plan.is_order:
+            self._log.accept(request, session.client_id)
         request.session = session
         session.requests[request.request_id] = request
         due_ns = self.deadlines.add(request)
@@ -121,10 +129,8 @@ class Dispatcher:
         if not outgoing:
             return frames
         generation = self._generation
-        position = 0
-        while position < len(outgoing):  # what expires frees credit, which may append
-            item = outgoing[position]
-            position += 1
+        self._outgoing = []  # what expires frees credit, and what is sent then has its record written first
+        for item in outgoing:
             if type(item) is tuple:
                 frames.append(item)
                 flushed.append(item)
@@ -146,7 +152,6 @@ class Dispatcher:
             )
             frames.append((worker.identity, frame))
             flushed.append(request)
-        self._outgoing = []
         return frames
 
     def flushed(self, index: int) -> Any:
@@ -162,7 +167,18 @@ class Dispatcher:
         worker.used += 1
         worker.last_call = call_id
         self.calls[call_id] = request
+        if request.order is not None:
+            self._log.sent(request)
+            if self._log.gated:
+                self._held.append((self._log.sequence, request))
+                return
         self._outgoing.append(request)
+
+    def release(self, durable: int) -> None:
+        """Let those orders leave whose records are durable, up to and including this sequence."""
+        held = self._held
+        while held and held[0][0] <= durable:
+            self._outgoing.append(held.popleft()[1])
 
     def take_back(self, request: InFlight) -> None:
         """Undo `_send`: the CALL never left this process, or never left it whole."""
@@ -227,7 +243,10 @@ class Dispatcher:
 
     def recall(self, request: InFlight) -> None:
         """Take back a call that waits for the flush."""
-        self._outgoing.remove(request)
+        if request in self._outgoing:
+            self._outgoing.remove(request)
+        else:
+            self._held = deque(item for item in self._held if item[1] is not request)
         self.take_back(request)
 
     def _expire_queued(self, request: InFlight) -> None:
@@ -269,6 +288,8 @@ class Dispatcher:
         del self.calls[request.call_id]
         worker.used -= 1
         worker.stuck -= 1
+        if request.order is not None:
+            self._log.doubt(request.order)
 
     def _no_reply(self, request: InFlight, why: str) -> None:
         self._outbox.counters.reads_unanswered += 1
@@ -326,6 +347,8 @@ class Dispatcher:
     def _drop(self, request: InFlight) -> None:
         self.deadlines.remove(request)
         request.move(_ABANDONED if request.attempts else _DROPPED)
+        if request.order is not None:
+            self._log.dropped(request.order)
         self._outbox.counters.requests_dropped += 1
 
     # --- the end -----------------------------------------------------------------------------------------------------

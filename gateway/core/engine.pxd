@@ -3,9 +3,13 @@
 cimport cython
 
 from gateway.core.accounts cimport Account
+from gateway.core.dedupe cimport Order
 from gateway.core.dispatch cimport Dispatcher
 from gateway.core.inflight cimport CallPlan, InFlight, new_request
 from gateway.core.lanes cimport LaneQueue, Worker
+from gateway.core.orderids cimport birth_ms, made_id
+from gateway.core.orderlog cimport OrderLog
+from gateway.core.orders cimport is_exit, trade_request
 from gateway.core.outbox cimport Outbox
 from gateway.core.returns cimport Returns
 from gateway.core.session cimport Session, SessionTable
@@ -19,6 +23,9 @@ cdef int _KIND_HEARTBEAT
 cdef int _KIND_GOODBYE
 cdef long long _NS_PER_MS
 cdef long long _NEVER_NS
+cdef int _ANSWERED
+cdef int _ORDER_UNKNOWN
+cdef str _NO_ID
 cdef str _FENCED
 
 
@@ -31,11 +38,13 @@ cdef class Engine:
     cdef Outbox _outbox
     cdef WorkerTable _workers
     cdef Returns _returns
+    cdef OrderLog _log
     cdef object _desk, _cache, _quotes, _limits
     cdef object _generation
     # Time.
     cdef long long _session_timeout_ns, _next_sweep_ns
     cdef bint _closed
+    cdef str _doubt                        # why entries are refused; "": they are not
     # The codec's functions, bound once.
     cdef object _decode_request, _decode_arguments, _worker_kind
 
@@ -48,7 +57,12 @@ cdef class Engine:
     @cython.locals(queue=LaneQueue)
     cdef _read(self, long long now_ns, InFlight request, Session session, Account account, CallPlan plan)
 
-    cdef _order(self, InFlight request, Session session, Account account)
+    @cython.locals(known=Order, wall_ns="long long")
+    cdef _order(self, long long now_ns, InFlight request, Session session, Account account)
+
+    @cython.locals(account=Account)
+    cdef _repeated(self, InFlight request, Order known)
+
     cdef _gateway_call(self, long long now_ns, InFlight request, str name, Session session, bytes tail, bint has_kwargs)
 
     @cython.locals(identity=bytes)
@@ -61,6 +75,10 @@ cdef class Engine:
     cpdef tick(self, long long now_ns)
 
     cpdef next_deadline_ns(self)
+    cpdef set_wall_clock(self, long long now_ns, long long wall_ns)
+    cpdef take_records(self)
+    cpdef durable(self, long long sequence)
+    cpdef bint has_output(self)
     cpdef flush(self, long long now_ns)
     cpdef undeliverable_clients(self, long long now_ns, list indexes)
     cpdef undeliverable_workers(self, long long now_ns, list indexes)

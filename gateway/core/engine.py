@@ -7,20 +7,25 @@ request gets one reply unless its session has ended; nothing that a peer can sen
 from typing import Any
 
 from gateway.core.accounts import Account, AccountRules
+from gateway.core.dedupe import Order, Retention
 from gateway.core.desk import Desk
 from gateway.core.dispatch import Dispatcher
 from gateway.core.inflight import CallPlan, InFlight, new_request
 from gateway.core.lanes import Worker
 from gateway.core.limits import Codec, Limits, QuoteSource, ReplyCacheLike
+from gateway.core.orderids import birth_ms, made_id
+from gateway.core.orderlog import OrderLog
 from gateway.core.orders import is_exit, trade_request
 from gateway.core.outbox import Outbox
+from gateway.core.records import Record
 from gateway.core.returns import Returns
 from gateway.core.session import Session, SessionTable
+from gateway.core.states import OrderState, State
 from gateway.core.statistics import Counters, Stages
 from gateway.core.workers import WorkerTable
 from gateway.wire.calls import CALLS
 from gateway.wire.codec import decode_goodbye, decode_heartbeat, decode_ready
-from gateway.wire.errors import Code, RemoteProtocolError
+from gateway.wire.errors import Code, RemoteProtocolError, Status
 from gateway.wire.messages import MAX_REQUEST_BYTES, MAX_RESULT_BYTES, WorkerKind
 
 __all__ = ("AccountRules", "Engine", "Limits")
@@ -30,6 +35,9 @@ _KIND_BEGUN = int(WorkerKind.BEGUN)
 _KIND_READY = int(WorkerKind.READY)
 _KIND_HEARTBEAT = int(WorkerKind.HEARTBEAT)
 _KIND_GOODBYE = int(WorkerKind.GOODBYE)
+
+_ANSWERED = int(State.ANSWERED)
+_ORDER_UNKNOWN = int(OrderState.UNKNOWN)
 
 _NS_PER_MS = 1_000_000
 _NEVER_NS = 2**62
@@ -46,8 +54,10 @@ class Engine:
         "_decode_request",
         "_desk",
         "_dispatcher",
+        "_doubt",
         "_generation",
         "_limits",
+        "_log",
         "_next_sweep_ns",
         "_outbox",
         "_plans",
@@ -73,7 +83,10 @@ class Engine:
         token_seed: int,
         tick_endpoint: str = "",
         feeds: dict[str, str] | None = None,
+        retention: Retention | None = None,
+        gated: bool = False,
     ) -> None:
+        """`gated`: records are durable only when `durable` says so, and what follows from them waits for it."""
         self.counters = Counters()
         self._generation = generation
         self._limits = limits
@@ -86,9 +99,10 @@ class Engine:
         self._plans = {name: CallPlan(call, index) for index, (name, call) in enumerate(CALLS.items())}
         cached = {plan.index: name for name, plan in self._plans.items() if plan.cache_ns}
         self._accounts = {rules.name: Account(rules, cached) for rules in accounts}
-        self._outbox = Outbox(codec, self.counters, Stages())
+        self._log = OrderLog(generation, codec, retention or Retention(), gated)
+        self._outbox = Outbox(codec, self.counters, Stages(), self._log)
         self._sessions = SessionTable(token_seed)
-        self._dispatcher = Dispatcher(generation, codec, limits, self._outbox)
+        self._dispatcher = Dispatcher(generation, codec, limits, self._outbox, self._log)
         self._workers = WorkerTable(generation, limits, self._accounts, self._dispatcher, cache, self.counters)
         self._returns = Returns(
             generation,
@@ -98,6 +112,8 @@ class Engine:
             self._workers,
             cache,
             self._plans["symbol_spec"].index,
+            self._log,
+            self._sessions,
         )
         self._desk = Desk(
             generation=generation,
@@ -112,7 +128,9 @@ class Engine:
             cache=cache,
             tick_endpoint=tick_endpoint,
             feeds=feeds or {},
+            log=self._log,
         )
+        self._doubt = ""
         self._next_sweep_ns = 0
         self._closed = False
 
@@ -121,6 +139,7 @@ class Engine:
     def receive_clients(self, now_ns: int, burst: list[tuple[bytes, bytes | None]]) -> None:
         """Take frames of clients as (identity, frame); None stands for a frame that was too large."""
         self.counters.frames_from_clients += len(burst)
+        self._log.now_ns = now_ns
         for identity, frame in burst:
             self._client_frame(now_ns, identity, frame)
 
@@ -177,7 +196,7 @@ class Engine:
         if self._closed:
             self._outbox.refuse(request, Code.UNAVAILABLE, "the gateway shuts down")
         elif plan.is_order:
-            self._order(request, session, account)
+            self._order(now_ns, request, session, account)
         else:
             self._read(now_ns, request, session, account, plan)
 
@@ -199,18 +218,55 @@ class Engine:
             return
         self._dispatcher.submit(request, session, queue)
 
-    def _order(self, request: InFlight, session: Session, account: Account) -> None:
+    def _order(self, now_ns: int, request: InFlight, session: Session, account: Account) -> None:
         args, kwargs = self._decode_arguments(request.tail, request.has_kwargs)
         fields, problem = trade_request(args, kwargs)
         if fields is None:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, problem)
             return
+        wall_ns = now_ns + self._log.wall_offset_ns
+        order_id = fields.get("client_order_id")
+        if order_id is None:
+            request.birth_ms = wall_ns // _NS_PER_MS
+            request.order_id = made_id(request.birth_ms, self._generation, self._log.sequence)
+        else:
+            request.birth_ms = birth_ms(order_id) if type(order_id) is str else -1
+            if request.birth_ms < 0:
+                self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"client_order_id: {_NO_ID}, got {order_id!r:.80}")
+                return
+            request.order_id = order_id
+            known: Order | None = self._log.table.find(session.client_id, order_id)
+            if known is not None:
+                self._repeated(request, known)
+                return
+            problem = self._log.table.refusal(request.birth_ms, wall_ns)
+            if problem:
+                self._outbox.refuse(request, Code.FORGOTTEN_ID, f"client_order_id {order_id} was {problem}")
+                return
         request.is_exit = is_exit(fields)
+        if self._doubt and not request.is_exit:
+            self._outbox.refuse(request, Code.NOT_TRADABLE, f"{self._doubt}: entries are refused, exits are not")
+            return
         refusal = account.order_refusal(request.is_exit)
         if refusal is not None:
             self._outbox.refuse(request, refusal[0], refusal[1])
             return
         self._dispatcher.submit(request, session, account.lanes[0])
+
+    def _repeated(self, request: InFlight, known: Order) -> None:
+        """Answer a request whose id is taken: with what became of the order, if it is that one."""
+        account: Account = request.account
+        if request.tail != known.tail or request.has_kwargs != known.has_kwargs or account.name != known.account_name:
+            text = f"client_order_id {known.order_id} was used with other content; an id names one order"
+            self._outbox.refuse(request, Code.DUPLICATE_MISMATCH, text)
+            return
+        self.counters.orders_repeated += 1
+        request.move(_ANSWERED)
+        if known.state < _ORDER_UNKNOWN:
+            text = f"order {known.order_id} is in flight: ask order_status for its fate"
+            self._outbox.fail(request, Status.UNKNOWN, Code.IN_FLIGHT, text, self._log.describe(known))
+        else:
+            self._outbox.reply(request, known.status, known.result)
 
     def _gateway_call(
         self, now_ns: int, request: InFlight, name: str, session: Session | None, tail: bytes, has_kwargs: bool
@@ -228,6 +284,7 @@ class Engine:
     def receive_workers(self, now_ns: int, burst: list[tuple[bytes, bytes | None]]) -> None:
         """Take frames of workers as (identity, frame); None stands for a frame that was too large."""
         self.counters.frames_from_workers += len(burst)
+        self._log.now_ns = now_ns
         for identity, frame in burst:
             try:
                 self._worker_frame(now_ns, identity, frame)
@@ -267,26 +324,71 @@ class Engine:
         dispatcher = self._dispatcher
         if now_ns < dispatcher.due_ns:
             return
+        self._log.now_ns = now_ns
         dispatcher.expire(now_ns)
         if now_ns >= self._next_sweep_ns:
             self._next_sweep_ns = now_ns + self._limits.heartbeat_ns
             self._desk.started(now_ns)
             self._workers.sweep(now_ns)
             self._desk.sweep_sessions(now_ns)
+            self._log.table.forget_old(now_ns + self._log.wall_offset_ns)
         dispatcher.due_ns = dispatcher.next_due_ns(self._next_sweep_ns)
 
     def next_deadline_ns(self) -> int:
         """Return when `tick` must be called at the latest; 0: now, for `flush` has something to send."""
-        if not self._outbox.is_empty() or not self._dispatcher.is_empty():
+        if self.has_output():
             return 0
         return _NEVER_NS if self._closed else self._dispatcher.due_ns
+
+    # --- the journal -------------------------------------------------------------------------------------------------
+
+    def recover(self, records: list[Record]) -> None:
+        """Take in what the journal holds, segment by segment; call it before `start`."""
+        self._log.recover(records)
+
+    def start(self, boot_id: bytes, now_ns: int, wall_ns: int) -> None:
+        """Begin, after all was recovered; `take_records` has what is to be written first."""
+        self._log.start(boot_id, now_ns, wall_ns)
+
+    def set_wall_clock(self, now_ns: int, wall_ns: int) -> None:
+        """Tell what the wall clock shows."""
+        self._log.wall_offset_ns = wall_ns - now_ns
+
+    def refuse_entries(self, why: str) -> None:
+        """Refuse orders that open or change something, for as long as there is a reason; exits still go."""
+        self._doubt = why
+
+    def take_records(self) -> tuple[bytes, int]:
+        """Return the journal's new records as one piece, and the sequence of the last one ever made.
+
+        They must be written before the next `flush`, whose frames follow from them.
+        """
+        return self._log.take(), self._log.sequence
+
+    def durable(self, sequence: int) -> None:
+        """Let leave what waited for the records up to this one; needed only where `gated`."""
+        self._dispatcher.release(sequence)
+        self._outbox.release(sequence)
+
+    def begin_segment(self) -> int:
+        """Record what a new segment must begin with; return the number that no remembered order is below."""
+        self._log.begin_segment()
+        return self._log.table.oldest_number() or self._log.sequence
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
     def flush(self, now_ns: int) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
-        """Return what is to be sent now, to clients and to workers, as (identity, frame); both are the caller's."""
-        to_workers = self._dispatcher.flush(now_ns)
-        return self._outbox.flush(now_ns), to_workers
+        """Return what is to be sent now, to clients and to workers, as (identity, frame); both are the caller's.
+
+        What it may give rise to, it leaves for the next one, after the records of it: see `has_output`.
+        """
+        self._log.now_ns = now_ns
+        to_clients = self._outbox.flush(now_ns)
+        return to_clients, self._dispatcher.flush(now_ns)
+
+    def has_output(self) -> bool:
+        """Tell whether records wait to be written, or frames to be flushed."""
+        return self._log.has_records() or not self._outbox.is_empty() or not self._dispatcher.is_empty()
 
     def undeliverable_clients(self, now_ns: int, indexes: list[int]) -> None:
         """Take note of those of the last flush's frames that their clients couldn't be sent: counted, no more."""
@@ -312,4 +414,5 @@ class Engine:
         self._desk.shutdown()
 
 
+_NO_ID = "expected a ULID, and behind it at most a hyphen and a label of 37 letters, digits and -_.:"
 _FENCED = "this session is dead: fenced by a newer hello, silent for too long, of another connection or another broker"

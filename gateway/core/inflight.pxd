@@ -25,6 +25,10 @@ cdef class InFlight:
     cdef public object account
     cdef public bytes tail
     cdef public bint has_kwargs, is_exit
+    # An order's: `order` is a `dedupe.Order`, once it is accepted.
+    cdef public str order_id
+    cdef public long long birth_ms
+    cdef public object order
     # Where it is.
     cdef public int state, attempts
     cdef public object call_id         # u64

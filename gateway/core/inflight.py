@@ -11,6 +11,7 @@ from gateway.wire.calls import Call, Kind
 
 if TYPE_CHECKING:
     from gateway.core.accounts import Account
+    from gateway.core.dedupe import Order
     from gateway.core.lanes import LaneQueue, Worker
     from gateway.core.session import Session
 
@@ -48,6 +49,7 @@ class InFlight:
     __slots__ = (
         "account",
         "attempts",
+        "birth_ms",
         "call_id",
         "call_ns",
         "deadline_ns",
@@ -56,6 +58,8 @@ class InFlight:
         "in_wheel",
         "is_exit",
         "lane",
+        "order",
+        "order_id",
         "plan",
         "queue_after",
         "queue_before",
@@ -83,6 +87,9 @@ class InFlight:
     tail: bytes
     has_kwargs: bool
     is_exit: bool
+    order_id: str  # an order's: the client's id for it, and when that was born
+    birth_ms: int
+    order: "Order | None"  # once it is accepted
     state: int
     attempts: int  # CALLs that left for a worker
     call_id: int
@@ -121,6 +128,9 @@ def new_request(identity: bytes, request_id: int, received_ns: int) -> InFlight:
     request.tail = b""
     request.has_kwargs = False
     request.is_exit = False
+    request.order_id = ""
+    request.birth_ms = 0
+    request.order = None
     request.state = 0
     request.attempts = 0
     request.call_id = 0

@@ -3,6 +3,8 @@
 cimport cython
 
 from gateway.core.inflight cimport InFlight
+from gateway.core.dedupe cimport Order
+from gateway.core.orderlog cimport OrderLog
 from gateway.core.session cimport Session
 from gateway.core.statistics cimport Counters, Stages
 
@@ -18,11 +20,15 @@ cdef class Outbox:
     cdef readonly Counters counters
     cdef readonly Stages stages
     cdef list _pending
+    cdef OrderLog _log
+    cdef object _held
     # The codec's functions, bound once.
     cdef object _encode_reply, _encode_error, _pack
 
-    @cython.locals(session=Session)
+    @cython.locals(session=Session, order=Order)
     cpdef reply(self, InFlight request, int status, bytes result)
+
+    cpdef release(self, long long durable)
 
     cpdef answer(self, InFlight request, bytes result)
     cpdef fail(self, InFlight request, int status, int code, str message, detail)

@@ -4,10 +4,12 @@ Rules: a request is replied to once; the reply to an ended session is dropped an
 flush, so that their last stamp is true.
 """
 
+from collections import deque
 from typing import Any
 
 from gateway.core.inflight import InFlight
 from gateway.core.limits import Codec
+from gateway.core.orderlog import OrderLog
 from gateway.core.session import Session
 from gateway.core.states import State
 from gateway.core.statistics import Counters, Stages
@@ -26,19 +28,24 @@ _FIRST_REFUSAL = int(Code.REFUSED)
 class Outbox:
     """Replies and notices until the next flush."""
 
-    __slots__ = ("_encode_error", "_encode_reply", "_pack", "_pending", "counters", "stages")
+    __slots__ = ("_encode_error", "_encode_reply", "_held", "_log", "_pack", "_pending", "counters", "stages")
 
-    def __init__(self, codec: Codec, counters: Counters, stages: Stages) -> None:
+    def __init__(self, codec: Codec, counters: Counters, stages: Stages, log: OrderLog) -> None:
         self.counters = counters
         self.stages = stages
+        self._log = log
+        self._held: deque[tuple[int, InFlight]] = deque()  # replies whose record, of this sequence, isn't durable yet
         self._encode_reply = codec.encode_reply
         self._encode_error = codec.encode_error
         self._pack = codec.pack
         self._pending: list[Any] = []  # a request with its answer, or an encoded (identity, frame)
 
     def reply(self, request: InFlight, status: int, result: bytes) -> None:
-        """Give a request its one reply; `result` is encoded."""
+        """Give a request its one reply; `result` is encoded. An accepted order's goes into the journal before."""
         session = request.session
+        order = request.order
+        if order is not None:
+            self._log.replied(order, status, result)
         if session is not None:
             session.requests.pop(request.request_id, None)
             if session.ended:
@@ -46,7 +53,16 @@ class Outbox:
                 return
         request.status = status
         request.result = result
-        self._pending.append(request)
+        if order is not None and self._log.gated:
+            self._held.append((self._log.sequence, request))
+        else:
+            self._pending.append(request)
+
+    def release(self, durable: int) -> None:
+        """Let those replies leave whose records are durable, up to and including this sequence."""
+        held = self._held
+        while held and held[0][0] <= durable:
+            self._pending.append(held.popleft()[1])
 
     def answer(self, request: InFlight, result: bytes) -> None:
         """Reply OK on the gateway's own account."""

@@ -6,8 +6,9 @@ from gateway.core.accounts cimport Account
 from gateway.core.dispatch cimport Dispatcher
 from gateway.core.inflight cimport CallPlan, InFlight
 from gateway.core.lanes cimport Worker
+from gateway.core.orderlog cimport OrderLog
 from gateway.core.outbox cimport Outbox
-from gateway.core.session cimport Session
+from gateway.core.session cimport Session, SessionTable
 from gateway.core.workers cimport WorkerTable
 
 cdef int _SENT
@@ -29,6 +30,8 @@ cdef class Returns:
     cdef Dispatcher _dispatcher
     cdef Outbox _outbox
     cdef WorkerTable _workers
+    cdef OrderLog _log
+    cdef SessionTable _sessions
     cdef object _cache
     cdef int _spec_index
     # The codec's functions, bound once.

@@ -9,8 +9,9 @@ from gateway.core.dispatch import Dispatcher
 from gateway.core.inflight import CallPlan, InFlight
 from gateway.core.lanes import Worker
 from gateway.core.limits import Codec, ReplyCacheLike
+from gateway.core.orderlog import OrderLog
 from gateway.core.outbox import Outbox
-from gateway.core.session import Session
+from gateway.core.session import Session, SessionTable
 from gateway.core.states import State
 from gateway.core.workers import WorkerTable
 from gateway.wire.constants import RES_E_FAIL
@@ -43,7 +44,9 @@ class Returns:
         "_dispatcher",
         "_encode_error",
         "_generation",
+        "_log",
         "_outbox",
+        "_sessions",
         "_spec_index",
         "_unpack",
         "_workers",
@@ -58,8 +61,12 @@ class Returns:
         workers: WorkerTable,
         cache: ReplyCacheLike,
         spec_index: int,
+        log: OrderLog,
+        sessions: SessionTable,
     ) -> None:
         self._generation = generation
+        self._log = log
+        self._sessions = sessions
         self._dispatcher = dispatcher
         self._outbox = outbox
         self._workers = workers
@@ -90,7 +97,9 @@ class Returns:
             self.unreadable(now_ns, worker, error.message)
             raise
         request = self._held_call(worker, generation, call_id)
-        if request is not None:
+        if request is None:
+            self._evidence(generation, call_id, status, result)
+        else:
             request.wait_ns = wait_ns if wait_ns < _MAX_DURATION_NS else _MAX_DURATION_NS
             request.call_ns = call_ns if call_ns < _MAX_DURATION_NS else _MAX_DURATION_NS
             self._take(now_ns, request, status, result)
@@ -168,9 +177,27 @@ class Returns:
             self._outbox.counters.late_returns += 1
             return
         self._outbox.counters.late_answers += 1
+        if request.order is not None and status != _STATUS_UNKNOWN:
+            self._log.replied(request.order, status, result)
         session: Session | None = request.session
         if session is not None and not session.ended:
-            told = {"request_id": request.request_id, "status": status, "result": self._unpack(result)}
+            told = {
+                "request_id": request.request_id,
+                "client_order_id": request.order_id,
+                "status": status,
+                "result": self._unpack(result),
+            }
+            self._outbox.notice(session, "answered", told)
+
+    def _evidence(self, generation: int, call_id: int, status: int, result: bytes) -> None:
+        """Take a RETURN that no request waits for: of an earlier broker's call, or of a worker given up for dead."""
+        order = self._log.evidence(generation, call_id, status, result)
+        if order is None:
+            return
+        self._outbox.counters.late_answers += 1
+        session: Session | None = self._sessions.by_client.get(order.client_id)
+        if session is not None:
+            told = {"client_order_id": order.order_id, "status": status, "result": self._unpack(result)}
             self._outbox.notice(session, "answered", told)
 
     def _keep(self, now_ns: int, request: InFlight, account: Account, plan: CallPlan, result: bytes) -> None:

@@ -1,14 +1,15 @@
-"""A request's life as a table: which state may follow which. The diagram in the docs is drawn from it.
+"""The lives of a request and of an accepted order as tables: which state may follow which. The docs' diagrams are drawn
+from them.
 
-Rules: a state changes only by `InFlight.move`, which asks this table; an illegal move raises and changes nothing.
-What has left for a worker (SENT or later) never comes back to QUEUED if it is an order, unless its CALL is known never
-to have left this process.
+Rules: a state changes only by `InFlight.move` and `Order.move`, which ask these tables; an illegal move raises and
+changes nothing. What has left for a worker (SENT or later) never comes back to QUEUED if it is an order, unless its
+CALL is known never to have left this process. A request ends with its reply; an order is remembered beyond it.
 """
 
 from enum import IntEnum
 from typing import Final
 
-__all__ = ("MOVES", "MOVE_MASKS", "IllegalMove", "State")
+__all__ = ("MOVES", "MOVE_MASKS", "ORDER_MOVES", "ORDER_MOVE_MASKS", "IllegalMove", "OrderState", "State")
 
 
 class State(IntEnum):
@@ -44,6 +45,30 @@ MOVES: Final[dict[State, frozenset[State]]] = {
 
 MOVE_MASKS: Final[tuple[int, ...]] = tuple(sum(1 << target for target in MOVES[state]) for state in State)
 """The same table for the hot path: by state's number, a bit for each state that may follow."""
+
+
+class OrderState(IntEnum):
+    """Where an accepted order is, as the journal knows it."""
+
+    ACCEPTED = 0  # in the journal, and certainly not at a terminal
+    SENT = 1  # about to leave for a worker, or gone
+    UNKNOWN = 2  # it left, and nobody knows what became of it
+    ANSWERED = 3  # the terminal's answer is known, whatever it is
+    REFUSED = 4  # it never reached the terminal, and never will
+
+
+ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
+    OrderState.ACCEPTED: frozenset({OrderState.SENT, OrderState.REFUSED}),
+    OrderState.SENT: frozenset({OrderState.SENT, OrderState.UNKNOWN, OrderState.ANSWERED, OrderState.REFUSED}),
+    OrderState.UNKNOWN: frozenset({OrderState.ANSWERED, OrderState.REFUSED}),
+    OrderState.ANSWERED: frozenset(),
+    OrderState.REFUSED: frozenset(),
+}
+"""The same for accepted orders. SENT follows itself where a CALL couldn't be handed over and goes to another worker."""
+
+ORDER_MOVE_MASKS: Final[tuple[int, ...]] = tuple(
+    sum(1 << target for target in ORDER_MOVES[state]) for state in OrderState
+)
 
 
 class IllegalMove(RuntimeError):

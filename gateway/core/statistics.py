@@ -20,6 +20,7 @@ class Counters:
         "late_returns",
         "malformed_from_workers",
         "notices",
+        "orders_repeated",
         "orders_unknown",
         "orders_unresolved",
         "quotes_from_board",
@@ -49,6 +50,7 @@ class Counters:
         self.requests_dropped = 0  # queued when their session ended: they never left
         self.refusals: dict[int, int] = {}  # by code
         self.quotes_from_board = 0
+        self.orders_repeated = 0  # with an id that is taken, answered from memory
         self.orders_unknown = 0  # replied UNKNOWN
         self.late_answers = 0  # ... and answered after all
         self.orders_unresolved = 0  # ... and forgotten: their worker is dead, and no answer was under way

@@ -79,6 +79,8 @@ CALLS: Final[dict[str, Call]] = {
         Call("bye", Kind.GATEWAY),
         Call("ping", Kind.GATEWAY),
         Call("accounts", Kind.GATEWAY),
+        Call("order_status", Kind.GATEWAY),
+        Call("unsettled_orders", Kind.GATEWAY),
         Call("stats", Kind.GATEWAY),
     )
 }

@@ -13,6 +13,7 @@ __all__ = (
     "ConfigError",
     "DuplicateMismatch",
     "Expired",
+    "ForgottenId",
     "GatewayError",
     "Halted",
     "JournalError",
@@ -65,12 +66,14 @@ class Code(IntEnum):
     HALTED = 208
     RISK = 209
     DUPLICATE_MISMATCH = 210
+    FORGOTTEN_ID = 211
 
     CALL_FAILED = 300
     RETCODE = 301
     NO_REPLY = 302
 
     OUTCOME_UNKNOWN = 400
+    IN_FLIGHT = 401
 
     INTERNAL = 500
     CONFIG = 501
@@ -164,6 +167,12 @@ class DuplicateMismatch(Refused):
     default_code = Code.DUPLICATE_MISMATCH
 
 
+class ForgottenId(Refused):
+    """The client order id is older than what is remembered: it may have been used, so it isn't used again."""
+
+    default_code = Code.FORGOTTEN_ID
+
+
 class SessionFenced(Refused):
     """The session token is dead: fenced by a newer hello, timed out, or of an earlier broker."""
 
@@ -230,6 +239,7 @@ _BY_CODE: dict[int, type[GatewayError]] = {
         Halted,
         RiskRefused,
         DuplicateMismatch,
+        ForgottenId,
         TerminalRefused,
         NoReply,
         OutcomeUnknown,
@@ -237,7 +247,7 @@ _BY_CODE: dict[int, type[GatewayError]] = {
         JournalError,
     )
 }
-_BY_CODE |= {Code.UNKNOWN_ACCOUNT: Refused, Code.RETCODE: TerminalRefused}
+_BY_CODE |= {Code.UNKNOWN_ACCOUNT: Refused, Code.RETCODE: TerminalRefused, Code.IN_FLIGHT: OutcomeUnknown}
 _BY_STATUS: dict[int, type[GatewayError]] = {
     Status.PROTOCOL: LocalProtocolError,  # a reply blames the request: it was the caller's
     Status.REFUSED: Refused,

@@ -52,6 +52,8 @@ class Plane:
         quotes: Any = None,
         cache: Any = None,
         generation: int = 7,
+        retention: Any = None,
+        gated: bool = False,
         **limits: int,
     ) -> None:
         self.generation = generation
@@ -67,7 +69,10 @@ class Plane:
             token_seed=42,
             tick_endpoint="tcp://ticks:1",
             feeds={"demo": "demo-feed"},
+            retention=retention,
+            gated=gated,
         )
+        self.on_records: Callable[[bytes], None] = lambda data: None
         self.token = 0
         self.last_request_id = 0
         self.to_clients: list[tuple[bytes, bytes]] = []  # of the last flush
@@ -79,8 +84,13 @@ class Plane:
     # --- time and transport ---
 
     def flush(self) -> None:
-        """Deliver everything."""
-        self.to_clients, self.to_workers = self.engine.flush(self.now_ns)
+        """Deliver everything; records first, as the broker's shell does."""
+        self.to_clients, self.to_workers = [], []
+        while self.engine.has_output():
+            self.on_records(self.engine.take_records()[0])
+            to_clients, to_workers = self.engine.flush(self.now_ns)
+            self.to_clients += to_clients
+            self.to_workers += to_workers
         for identity, frame in self.to_clients:
             self.inbox[identity].append(codec.decode_reply(frame))
         for identity, frame in self.to_workers:

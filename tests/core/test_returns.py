@@ -6,6 +6,7 @@ from gateway.wire import codec
 from gateway.wire.errors import Code, Status
 
 SECOND = 1_000_000_000
+ORDER_ID = "00000009RM0000000000000000"
 
 
 def unknown_order(plane, order):
@@ -21,6 +22,7 @@ def test_a_late_answer_to_an_unknown_order_is_a_notice(plane, orders):
     plane.give_back(call, [10009, 5, 6])
     (notice,) = plane.replies()
     assert (notice.request_id, notice.status) == (0, "answered")
+    assert notice.result.pop("client_order_id")
     assert notice.result == {"request_id": request_id, "status": 0, "result": [10009, 5, 6]}
     counters = plane.counters()
     assert (counters["orders_unknown"], counters["late_answers"]) == (1, 1)
@@ -59,12 +61,26 @@ def test_a_dead_workers_answer_that_was_under_way_still_counts(plane, orders):
 
 def test_a_dead_workers_unknown_order_is_let_go_when_no_answer_can_come(plane, orders):
     plane.ask("order_send", orders["entry"])
+    plane.call()
+    plane.goodbye("w1")
+    plane.pass_time(62 * SECOND)
+    assert (plane.stats()["in_flight"], plane.counters()["orders_unresolved"]) == (0, 1)
+    assert plane.stats()["unknown"] == 1  # remembered, and never forgotten
+
+
+def test_the_answer_of_a_worker_given_up_for_dead_is_evidence(plane, orders):
+    plane.ask("order_send", orders["entry"] | {"client_order_id": ORDER_ID})
     call = plane.call()
     plane.goodbye("w1")
     plane.pass_time(62 * SECOND)
-    assert (plane.stats()["unknown"], plane.counters()["orders_unresolved"]) == (0, 1)
+    plane.hello("me")
+    plane.replies()
     plane.give_back(call, [10009])
-    assert plane.counters()["stray_frames"] == 1
+    (notice,) = plane.replies()
+    assert notice.result == {"client_order_id": ORDER_ID, "status": 0, "result": [10009]}
+    assert plane.stats()["unknown"] == 0
+    plane.give_back(call, [10009])
+    assert plane.silent()
 
 
 def test_a_workers_own_unknown_is_passed_on(plane, orders):

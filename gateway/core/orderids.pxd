@@ -1,0 +1,15 @@
+# Table of contents of orderids.py: the same source, compiled.
+
+cimport cython
+
+cdef int _MAX_BYTES
+cdef int _ULID_CHARACTERS
+cdef int _TIME_CHARACTERS
+cdef str _CROCKFORD
+cdef dict _DIGITS
+cdef frozenset _LABEL
+cdef long long _MAX_TIME
+
+@cython.locals(size=Py_ssize_t, digits=str, born="long long")
+cpdef long long birth_ms(str order_id)
+cpdef str made_id(long long born_ms, object generation, object sequence)

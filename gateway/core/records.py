@@ -1,0 +1,160 @@
+"""The order journal's records, from and to bytes. It knows their form, not what to do about them.
+
+A record is, little-endian: length (u32, all of it), CRC-32 (u32, of all that follows), sequence (u64), wall clock and
+monotonic clock (u64 each, ns), generation (u32), kind (u8), three zero bytes, body. A length of zero, or the end of the
+file, is the end of what was written. An order is named by the sequence of the record that accepted it.
+"""
+
+from enum import IntEnum
+from struct import Struct
+from zlib import crc32
+
+__all__ = (
+    "MAX_RECORD_BYTES",
+    "Kind",
+    "Record",
+    "accepted_body",
+    "encode",
+    "read_accepted",
+    "read_sent",
+    "read_settled",
+    "read_start",
+    "scan",
+    "sent_body",
+    "settled_body",
+    "start_body",
+)
+
+
+class Kind(IntEnum):
+    """What a record tells."""
+
+    START = 1  # a broker has begun, or a segment: which boot of the host, and which ids are no longer taken
+    ACCEPTED = 2  # an order was taken in
+    SENT = 3  # ... and is given to a worker
+    SETTLED = 4  # ... and this is known of it now
+
+
+MAX_RECORD_BYTES = 67_108_864 + 4_096
+"""A result may be that large, though an order's never is."""
+
+_PREFIX = Struct("<II")
+_HEAD = Struct("<QQQIB3x")
+_FIRST = _PREFIX.size + _HEAD.size
+_START = Struct("<16sQ")
+_ACCEPTED = Struct("<QHHHBB")
+_SENT = Struct("<QQ")
+_SETTLED = Struct("<QBB")
+_IS_EXIT = 1
+_HAS_KWARGS = 2
+
+
+def encode(kind: int, sequence: int, wall_ns: int, now_ns: int, generation: int, body: bytes) -> bytes:
+    """Return one record."""
+    rest = _HEAD.pack(sequence, wall_ns, now_ns, generation, kind) + body
+    return _PREFIX.pack(_PREFIX.size + len(rest), crc32(rest)) + rest
+
+
+def start_body(boot_id: bytes, horizon_ms: int) -> bytes:
+    """Return START's body; ids born at `horizon_ms` or before and not in the journal are refused."""
+    return _START.pack(boot_id, horizon_ms)
+
+
+def read_start(body: bytes) -> tuple[bytes, int]:
+    """Return boot id and horizon (ms)."""
+    boot_id, horizon_ms = _START.unpack(body)
+    return boot_id, horizon_ms
+
+
+def accepted_body(
+    birth_ms: int, client: bytes, order_id: bytes, account: bytes, is_exit: bool, has_kwargs: bool, tail: bytes
+) -> bytes:
+    """Return ACCEPTED's body."""
+    flags = (_IS_EXIT if is_exit else 0) | (_HAS_KWARGS if has_kwargs else 0)
+    head = _ACCEPTED.pack(birth_ms, len(client), len(order_id), len(account), flags, 0)
+    return head + client + order_id + account + tail
+
+
+def read_accepted(body: bytes) -> tuple[int, str, str, str, bool, bool, bytes]:
+    """Return birth (ms), client id, order id, account, is_exit, has_kwargs, tail."""
+    birth_ms, client, order_id, account, flags, _ = _ACCEPTED.unpack_from(body)
+    first = _ACCEPTED.size
+    second = first + client
+    third = second + order_id
+    fourth = third + account
+    return (
+        birth_ms,
+        body[first:second].decode(),
+        body[second:third].decode(),
+        body[third:fourth].decode(),
+        flags & _IS_EXIT != 0,
+        flags & _HAS_KWARGS != 0,
+        body[fourth:],
+    )
+
+
+def sent_body(number: int, call_id: int, worker: str) -> bytes:
+    """Return SENT's body."""
+    return _SENT.pack(number, call_id) + worker.encode()
+
+
+def read_sent(body: bytes) -> tuple[int, int, str]:
+    """Return the order's number, its call id, its worker's name."""
+    number, call_id = _SENT.unpack_from(body)
+    return number, call_id, body[_SENT.size :].decode()
+
+
+def settled_body(number: int, state: int, status: int, result: bytes) -> bytes:
+    """Return SETTLED's body: an `OrderState`, and the reply that goes with it."""
+    return _SETTLED.pack(number, state, status) + result
+
+
+def read_settled(body: bytes) -> tuple[int, int, int, bytes]:
+    """Return the order's number, its state, and the reply's status and result."""
+    number, state, status = _SETTLED.unpack_from(body)
+    return number, state, status, body[_SETTLED.size :]
+
+
+Record = tuple[int, int, int, int, bytes]
+"""Sequence, wall clock (ns), generation, kind, body."""
+
+
+def scan(data: bytes, sequence: int) -> tuple[list[Record], int, str]:
+    """Read a segment from its first byte; `sequence` is its first record's. O(size).
+
+    Returns its records, where they end, and what stands there: "" for nothing, "torn" where the last record was cut
+    short and nothing sound follows it, else the damage.
+    """
+    records: list[Record] = []
+    offset = 0
+    size = len(data)
+    while size - offset >= _FIRST:
+        length, checksum = _PREFIX.unpack_from(data, offset)
+        if length == 0:
+            break
+        if length < _FIRST or length > size - offset:
+            return records, offset, _problem(data, offset, sequence)
+        rest = data[offset + _PREFIX.size : offset + length]
+        found, wall_ns, _, generation, kind = _HEAD.unpack_from(rest)
+        if crc32(rest) != checksum:
+            return records, offset, _problem(data, offset, sequence)
+        if found != sequence:
+            return records, offset, f"expected record {sequence} at byte {offset}, found {found}"
+        records.append((found, wall_ns, generation, kind, rest[_HEAD.size :]))
+        sequence += 1
+        offset += length
+    if any(data[offset : offset + _FIRST]):
+        return records, offset, _problem(data, offset, sequence)
+    return records, offset, ""
+
+
+def _problem(data: bytes, offset: int, sequence: int) -> str:
+    """Tell a torn tail from a damaged middle: behind the latter stands a record that is sound."""
+    end = min(len(data.rstrip(b"\0")), len(data) - _FIRST + 1)
+    for place in range(offset + 1, end):
+        length, checksum = _PREFIX.unpack_from(data, place)
+        if _FIRST <= length <= len(data) - place:
+            found = _HEAD.unpack_from(data, place + _PREFIX.size)[0]
+            if sequence <= found < sequence + 2**32 and crc32(data[place + _PREFIX.size : place + length]) == checksum:
+                return f"record {sequence} at byte {offset} is damaged, and record {found} behind it is sound"
+    return "torn"
