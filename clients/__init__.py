@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from clients.client import Client
     from clients.connection import Pending
+    from clients.orderids import new_order_id
     from clients.ticks import Gap, StreamTick, TickStream
     from gateway.wire import constants
     from gateway.wire.errors import (
         Busy,
         ConfigError,
+        DuplicateMismatch,
         Expired,
+        ForgottenId,
         GatewayError,
         LocalProtocolError,
         NoReply,
@@ -34,7 +37,9 @@ __all__ = (
     "Busy",
     "Client",
     "ConfigError",
+    "DuplicateMismatch",
     "Expired",
+    "ForgottenId",
     "Gap",
     "GatewayError",
     "LocalProtocolError",
@@ -52,6 +57,7 @@ __all__ = (
     "TickStream",
     "Unavailable",
     "constants",
+    "new_order_id",
 )
 
 _HOMES: Final = {
@@ -60,6 +66,7 @@ _HOMES: Final = {
     "Pending": "clients.connection",
     "StreamTick": "clients.ticks",
     "TickStream": "clients.ticks",
+    "new_order_id": "clients.orderids",
 }
 
 

@@ -209,6 +209,21 @@ class Calls(ABC):
         """Return every account of the gateway: whether it is proven and tradable, or why not."""
         return self._call("accounts")
 
+    def order_status(self, client_order_id: str) -> dict[str, Any]:
+        """Return what the gateway knows of one of this client's orders; see docs/PROTOCOL.md §3.8.
+
+        `state` is "accepted" or "sent" (in flight), "answered" (by the terminal), "refused" (it never reached one),
+        "unknown" (it left; being looked into), "none" (never accepted, so never executed) or "forgotten" (too long ago
+        to say). With an answer, `status` and `result` are the reply's, `result` decoded as `order_send` returns it.
+        """
+        return self._call("order_status", (client_order_id,))
+
+    def client_orders(self, since_ns: int = 0) -> list[dict[str, Any]]:
+        """Return what `order_status` tells of each of this client's orders accepted since a time of the gateway's wall
+        clock (ns since 1970), oldest first; at most the last 1,000. A strategy that is restarted under its old
+        `client_id` finds here what became of its orders."""
+        return self._call("client_orders", (since_ns,))
+
     def stats(self) -> dict[str, Any]:
         """Return the broker's counters and latencies."""
         return self._call("stats")

@@ -12,12 +12,14 @@ import contextlib
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from clients.connection import Connection, Pending, timing
 from clients.exchange import Notice, Phase, State
+from clients.orderids import new_order_id
 from clients.results import decode_result, encode_arguments
 from clients.session import Session
 from clients.trading import Trading
@@ -35,8 +37,10 @@ from gateway.wire.errors import (
     Status,
     TerminalRefused,
     Unavailable,
+    error_for,
 )
 from gateway.wire.messages import MAX_NAME_BYTES, Stamps
+from gateway.wire.structs import OrderSendResult
 
 if TYPE_CHECKING:
     from clients.ticks import TickStream
@@ -45,6 +49,9 @@ __all__ = ("Client",)
 
 _SUCCESS: Final = (1, "Success")
 _QUICK_MS: Final = 5_000
+ASK_AGAIN_S: Final = 0.05
+"""How often an order in doubt is asked after."""
+
 _OWN_AFFAIR: Final = ("hello", "bye")
 
 
@@ -222,6 +229,33 @@ class Client(Trading):
             pending.wait()
         return [pending.result() for pending in pendings]
 
+    def order_outcome(self, client_order_id: str, timeout: float | None = None) -> OrderSendResult | None:
+        """Wait until an order's fate is known, and return or raise what its `order_send` would have.
+
+        For an order whose answer was lost: OutcomeUnknown has its id in `detail["client_order_id"]`. Raises Refused if
+        it never reached a terminal; Unavailable if it never reached the gateway, so that nothing happened or will;
+        OutcomeUnknown if that can't be said after `timeout` seconds (by default the order timeout). It sends no order.
+        """
+        until_ns = monotonic_ns() + (self._timeouts_ns["order_send"] if timeout is None else round(timeout * 1e9))
+        while True:
+            left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
+            told = self._request(
+                self._ready(), "order_status", (client_order_id,), None, self.account, min(left_s, 5.0)
+            ).decoded()
+            if told["state"] == "answered" and told["status"] == Status.OK:
+                self._here.error = _SUCCESS
+                result: OrderSendResult | None = told["result"]
+                return result
+            if told["state"] == "none":
+                raise Unavailable(f"order {client_order_id} never reached the gateway: nothing happened, nothing will")
+            if told["state"] in ("answered", "refused"):
+                code, message, detail = told["result"]
+                raise error_for(told["status"], code, message, detail)
+            if monotonic_ns() >= until_ns or told["state"] == "forgotten":
+                detail = {"client_order_id": client_order_id, "state": told["state"]}
+                raise OutcomeUnknown(f"order {client_order_id} is {told['state']}: look at the terminal", detail=detail)
+            time.sleep(min(ASK_AGAIN_S, left_s))
+
     def ping(self) -> int:
         """Ask the broker for a sign of life; return the round trip in ns."""
         pending = self._request(self._ready(), "ping", (), None, self.account, None)
@@ -235,6 +269,11 @@ class Client(Trading):
         if self._connection is None:
             return []
         return [_decoded(notice) for notice in self._connection.take_notices()]
+
+    @property
+    def last_order_id(self) -> str:
+        """The client order id of this thread's last order, "" for none."""
+        return getattr(self._here, "order_id", "")
 
     @property
     def last_stamps(self) -> Stamps | None:
@@ -285,7 +324,12 @@ class Client(Trading):
         if name in _OWN_AFFAIR:
             raise LocalProtocolError(f"{name}: is the client's own affair", code=Code.UNKNOWN_CALL)
         args, kwargs = encode_arguments(name, args, kwargs)
-        return Pending(connection, name, account, args, kwargs, monotonic_ns() + timeout_ns, self._reported)
+        order_id = ""
+        if name == "order_send":
+            order_id, args, kwargs = _identified(args, kwargs)
+        pending = Pending(connection, name, account, args, kwargs, monotonic_ns() + timeout_ns, self._reported)
+        pending.order_id = order_id
+        return pending
 
     def _request(
         self,
@@ -320,6 +364,8 @@ class Client(Trading):
     def _reported(self, pending: Pending) -> Any:
         """Return a finished call's result as the package would, leave its `last_error`; raise what isn't MT5's."""
         here = self._here
+        if pending.order_id:
+            here.order_id = pending.order_id
         here.stamps = pending.stamps
         here.total_ns = pending.total_ns
         here.error = _SUCCESS
@@ -342,6 +388,19 @@ class Client(Trading):
     def _life(self) -> Hashable:
         connection = self._connection
         return None if connection is None else (connection.session.token, self.account)
+
+
+def _identified(
+    args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> tuple[str, tuple[Any, ...], dict[str, Any] | None]:
+    """Return an order's client order id, a new one unless it has one, and its arguments with it."""
+    fields = kwargs or (args[0] if len(args) == 1 and isinstance(args[0], dict) else None)
+    if fields is None:
+        return "", args, kwargs  # refused for its form
+    order_id = fields.get("client_order_id")
+    if order_id is None:
+        order_id = fields["client_order_id"] = new_order_id()
+    return str(order_id), args, kwargs
 
 
 def _timeout_of(call: Call, timeout: float, order_timeout: float, bulk_timeout: float) -> float:

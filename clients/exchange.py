@@ -138,6 +138,7 @@ class Exchange:
         "kind",
         "kwargs",
         "name",
+        "order_id",
         "refreshed",
         "replied_ns",
         "request_id",
@@ -161,6 +162,7 @@ class Exchange:
         self.kwargs = kwargs
         self.kind = call.kind
         self.deadline_ns = deadline_ns
+        self.order_id = ""  # an order's, by which its fate can be asked for
         self.state = State.WAITING
         self.request_id = 0
         self.token = 0

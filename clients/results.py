@@ -197,6 +197,25 @@ def _records(dtype: np.dtype[Any]) -> Callable[[Any], Records | None]:
     return decode
 
 
+def _fate(value: Any) -> Any:
+    """Decode the answer within what `order_status` tells."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise RemoteProtocolError(f"order_status: expected a map, got {_shape(value)}")
+    if value.get("state") == "answered" and value.get("status") == 0:
+        return {**value, "result": DECODERS["order_send"](value.get("result"))}
+    return value
+
+
+def _fates(value: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise RemoteProtocolError(f"client_orders: expected an array, got {_shape(value)}")
+    return [_fate(item) for item in value]
+
+
 def _version(value: Any) -> Any:
     return tuple(value) if type(value) is list else value
 
@@ -239,6 +258,8 @@ DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bye": _unchanged,
     "ping": _unchanged,
     "accounts": _unchanged,
+    "order_status": _fate,
+    "client_orders": _fates,
     "stats": _unchanged,
 }
 """By call, how its result becomes MT5's type: every name of `gateway.wire.calls.CALLS`."""

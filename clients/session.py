@@ -239,7 +239,7 @@ class Session:
             self._token_died(exchange, error, now_ns)
             return
         if isinstance(error, OutcomeUnknown):
-            error.detail.setdefault("request_id", request_id)  # the notice `answered` names it
+            error.detail |= _names(exchange)  # the notice `answered` has them too
         self._finish(exchange, error)
 
     def _unsolicited(self, request_id: int, status: int | str, value: Any) -> None:
@@ -348,8 +348,8 @@ class Session:
             self._unknown.pop(self._unknown_ids.popleft(), None)
         self._unknown_ids.append(exchange.request_id)
         self._unknown[exchange.request_id] = None
-        message = f"{exchange.name}: {why}: it may have happened; look at positions, orders and deals first"
-        self._finish(exchange, OutcomeUnknown(message, detail={"request_id": exchange.request_id}))
+        message = f"{exchange.name}: {why}: it may have happened; order_outcome({exchange.order_id!r}) tells"
+        self._finish(exchange, OutcomeUnknown(message, detail=_names(exchange)))
 
     def _refuse_waiting(self, error: Callable[[], GatewayError]) -> None:
         waiting, self._waiting = self._waiting, deque()
@@ -369,6 +369,14 @@ class Session:
         if self.phase is not Phase.OPEN:
             return Unavailable(f"the gateway at {self._place} doesn't answer hello")
         return Unavailable(f"the gateway at {self._place} doesn't read fast enough: the request never left")
+
+
+def _names(exchange: Exchange) -> dict[str, Any]:
+    """Return by what an order's fate can be asked for."""
+    names: dict[str, Any] = {"request_id": exchange.request_id}
+    if exchange.order_id:
+        names["client_order_id"] = exchange.order_id
+    return names
 
 
 def _error_of(status: int | str, value: Any) -> GatewayError:

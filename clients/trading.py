@@ -71,14 +71,18 @@ class Trading(Calls):
         comment: str = "",
         magic: int = 0,
         expiration: Date | None = None,
+        client_order_id: str | None = None,
     ) -> OrderSendResult:
         """Buy `volume` lots (rounded down to the symbol's step) at the market, or pending at `limit` or `stop`.
 
         `price` is what a market order asks for (the current ask by default), `deviation` how many points it may move.
         With both `limit` and `stop`, a limit order is placed when the price reaches `stop`. `expiration` ends a pending
-        order, on the trade server's clock.
+        order, on the trade server's clock. `client_order_id` (see `new_order_id`) is the name under which
+        `order_outcome` tells its fate, whatever happens to either side; one is made up by default.
         """
-        return self._enter(True, symbol, volume, price, limit, stop, sl, tp, deviation, comment, magic, expiration)
+        return self._enter(
+            True, symbol, volume, price, limit, stop, sl, tp, deviation, comment, magic, expiration, client_order_id
+        )
 
     def sell(
         self,
@@ -94,9 +98,12 @@ class Trading(Calls):
         comment: str = "",
         magic: int = 0,
         expiration: Date | None = None,
+        client_order_id: str | None = None,
     ) -> OrderSendResult:
         """Sell, as `buy`; a market order asks for the current bid."""
-        return self._enter(False, symbol, volume, price, limit, stop, sl, tp, deviation, comment, magic, expiration)
+        return self._enter(
+            False, symbol, volume, price, limit, stop, sl, tp, deviation, comment, magic, expiration, client_order_id
+        )
 
     def close(
         self,
@@ -197,6 +204,7 @@ class Trading(Calls):
         comment: str,
         magic: int,
         expiration: Date | None,
+        client_order_id: str | None,
     ) -> OrderSendResult:
         pending = limit is not None or stop is not None
         if pending and price is not None:
@@ -220,6 +228,8 @@ class Trading(Calls):
             magic=magic,
             expiration=expiration,
         )
+        if client_order_id is not None:
+            request["client_order_id"] = client_order_id
         return self._send(request)
 
     def _send(self, request: dict[str, Any]) -> OrderSendResult:

@@ -6,6 +6,7 @@ Rules: what a hello asks for is checked before anything changes; an option that 
 from typing import Any
 
 from gateway.core.accounts import Account
+from gateway.core.dedupe import Order
 from gateway.core.dispatch import Dispatcher
 from gateway.core.inflight import InFlight
 from gateway.core.limits import Codec, Limits, ReplyCacheLike
@@ -23,6 +24,7 @@ __all__ = ("Desk",)
 _SESSIONLESS = ("hello", "ping")
 _HELLO_OPTIONS = ("account",)
 _NS_PER_MS = 1_000_000
+_MAX_LISTED = 1_000
 
 
 class Desk:
@@ -71,8 +73,11 @@ class Desk:
         if name == "hello":
             self._hello(now_ns, request, session, args)
             return
-        if name == "order_status" and session is not None:
+        if session is not None and name == "order_status":
             self._order_status(request, session, args)
+            return
+        if session is not None and name == "client_orders":
+            self._client_orders(request, session, args)
             return
         if args:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no arguments, got {len(args)}")
@@ -82,9 +87,6 @@ class Desk:
             result = {"generation": self._generation}
         elif name == "accounts":
             result = [account.describe() for account in self._accounts.values()]
-        elif name == "unsettled_orders" and session is not None:
-            orders = self._log.table.by_client.get(session.client_id, {}).values()
-            result = [self._log.describe(order) for order in orders if not order.is_settled()]
         elif name == "stats":
             result = self.statistics(now_ns)
         elif session is not None:  # bye
@@ -104,10 +106,23 @@ class Desk:
             state = "forgotten" if born_ms <= self._log.table.horizon_ms else "none"
             told: dict[str, Any] = {"client_order_id": args[0], "state": state}
         else:
-            told = self._log.describe(order)
-            told["status"] = order.status
-            told["result"] = self._unpack(order.result) if order.result else None
+            told = self._told(order)
         self._outbox.answer(request, self._pack(told))
+
+    def _client_orders(self, request: InFlight, session: Session, args: list[Any]) -> None:
+        """Tell of this client's orders since a time of the wall clock, in the order they were accepted."""
+        since_ns = args[0] if len(args) == 1 else -1 if args else 0
+        if type(since_ns) is not int or since_ns < 0:
+            text = "client_orders: expected a time in ns since 1970, or nothing"
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, text)
+            return
+        orders = list(self._log.table.by_client.get(session.client_id, {}).values())
+        found = [self._told(order) for order in orders[-_MAX_LISTED:] if order.accepted_wall_ns >= since_ns]
+        self._outbox.answer(request, self._pack(found))
+
+    def _told(self, order: Order) -> dict[str, Any]:
+        result = self._unpack(order.result) if order.result else None
+        return self._log.describe(order) | {"status": order.status, "result": result}
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 

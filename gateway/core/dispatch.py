@@ -246,7 +246,7 @@ class Dispatcher:
         if request in self._outgoing:
             self._outgoing.remove(request)
         else:
-            self._held = deque(item for item in self._held if item[1] is not request)
+            self._held = deque([item for item in self._held if item[1] is not request])
         self.take_back(request)
 
     def _expire_queued(self, request: InFlight) -> None:

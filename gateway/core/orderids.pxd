@@ -12,4 +12,4 @@ cdef long long _MAX_TIME
 
 @cython.locals(size=Py_ssize_t, digits=str, born="long long")
 cpdef long long birth_ms(str order_id)
-cpdef str made_id(long long born_ms, object generation, object sequence)
+cpdef str made_id(object born_ms, object generation, object sequence)

@@ -102,8 +102,7 @@ class OrderLog:
 
     def sent(self, request: InFlight) -> None:
         """Note that an order is given to a worker."""
-        order = request.order
-        assert order is not None
+        order: Order = request.order  # type: ignore[assignment]  # it is accepted
         worker_name: str = request.worker.name
         order.move(_ORDER_SENT)
         order.generation = self._generation

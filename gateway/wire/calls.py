@@ -80,7 +80,7 @@ CALLS: Final[dict[str, Call]] = {
         Call("ping", Kind.GATEWAY),
         Call("accounts", Kind.GATEWAY),
         Call("order_status", Kind.GATEWAY),
-        Call("unsettled_orders", Kind.GATEWAY),
+        Call("client_orders", Kind.GATEWAY),
         Call("stats", Kind.GATEWAY),
     )
 }

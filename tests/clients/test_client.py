@@ -9,11 +9,13 @@ import pytest
 
 import clients
 from clients import Client
+from gateway.core.orderids import birth_ms
 from gateway.wire import structs
 from gateway.wire.calls import CALLS
 from gateway.wire.errors import (
     Busy,
     ConfigError,
+    Expired,
     GatewayError,
     LocalProtocolError,
     NoReply,
@@ -21,6 +23,7 @@ from gateway.wire.errors import (
     OutcomeUnknown,
     Refused,
     RemoteProtocolError,
+    TerminalRefused,
     Unavailable,
 )
 
@@ -30,7 +33,7 @@ RESULT = [10_009, 1, 2, 0.1, 1.2, 1.1, 1.2, "done", 3, 0, [0] * 17]
 
 @pytest.fixture
 def client(broker: Any) -> Iterator[Client]:
-    broker.handlers |= {"symbol_info_tick": lambda symbol: TICK, "order_send": lambda request: RESULT}
+    broker.handlers |= {"symbol_info_tick": lambda symbol: TICK, "order_send": lambda *args, **kwargs: RESULT}
     client = Client(broker.endpoint, client_id="me")
     yield client
     client.disconnect()
@@ -56,6 +59,8 @@ def test_with_connects_and_says_bye(broker: Any) -> None:
     assert broker.sessions == {}
 
 
+ORDER_ID = "01HF7YAT00ABCDEFGHJKMNPQRS"
+ORDER = {"action": 1, "client_order_id": ORDER_ID}
 CALLS_WITH_ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[Any], dict[str, Any]]] = {
     # arguments given, and as they travel
     "version": ((), {}, [], {}),
@@ -75,7 +80,7 @@ CALLS_WITH_ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[Any]
     "copy_rates_range": (("EURUSD", 1, 5.5, 6), {}, ["EURUSD", 1, 5, 6], {}),
     "copy_ticks_from": (("EURUSD", 5.5, 10, -1), {}, ["EURUSD", 5, 10, -1], {}),
     "copy_ticks_range": (("EURUSD", 5, 6, -1), {}, ["EURUSD", 5, 6, -1], {}),
-    "order_send": (({"action": 1},), {}, [{"action": 1}], {}),
+    "order_send": ((ORDER,), {}, [ORDER], {}),
     "order_check": ((), {"action": 1, "volume": 0.1}, [], {"action": 1, "volume": 0.1}),
     "order_calc_margin": ((0, "EURUSD", 1, 1.1), {}, [0, "EURUSD", 1, 1.1], {}),
     "order_calc_profit": ((0, "EURUSD", 1.0, 1.1, 1.2), {}, [0, "EURUSD", 1.0, 1.1, 1.2], {}),
@@ -88,6 +93,8 @@ CALLS_WITH_ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[Any]
     "history_deals_total": ((1, 2), {}, [1, 2], {}),
     "history_deals_get": ((), {"position": 5}, [], {"position": 5}),
     "accounts": ((), {}, [], {}),
+    "order_status": ((ORDER_ID,), {}, [ORDER_ID], {}),
+    "client_orders": ((7,), {}, [7], {}),
     "stats": ((), {}, [], {}),
 }
 
@@ -355,3 +362,63 @@ def test_client_ids_are_unique_by_default_and_bounded() -> None:
     assert Client("ipc:///x").client_id != Client("ipc:///x").client_id
     with pytest.raises(LocalProtocolError, match="client_id"):
         Client("ipc:///x", client_id="x" * 65)
+
+
+# --- orders by their ids --------------------------------------------------------------------------------------------
+
+
+def test_an_order_gets_an_id_before_it_is_sent(broker: Any, client: Client) -> None:
+    given = {"action": 1}
+    client.order_send(given)
+    client.order_send(**given)
+    first, second = (request.args[0] if request.args else request.kwargs for request in broker.named("order_send"))
+    assert birth_ms(first["client_order_id"]) > 0
+    assert first["client_order_id"] < second["client_order_id"] == client.last_order_id
+    assert given == {"action": 1}
+
+
+def test_an_unknown_outcome_names_the_order(broker: Any, client: Client, silence: Any) -> None:
+    broker.handlers["order_send"] = lambda request: silence
+    with pytest.raises(OutcomeUnknown) as caught:
+        client.call("order_send", ORDER, timeout=0.05)
+    assert caught.value.detail["client_order_id"] == ORDER_ID
+
+
+FATES: list[tuple[dict[str, Any], Any]] = [
+    ({"state": "answered", "status": 0, "result": RESULT}, None),
+    ({"state": "answered", "status": 3, "result": [300, "no", None]}, TerminalRefused),
+    ({"state": "refused", "status": 2, "result": [205, "expired", None]}, Expired),
+    ({"state": "none"}, Unavailable),
+    ({"state": "forgotten"}, OutcomeUnknown),
+]
+
+
+@pytest.mark.parametrize(("told", "error"), FATES, ids=lambda value: str(value)[:30])
+def test_an_orders_outcome_is_what_its_answer_would_have_been(
+    broker: Any, client: Client, told: dict[str, Any], error: Any
+) -> None:
+    broker.handlers["order_status"] = lambda order_id: {"client_order_id": order_id, **told}
+    if error is None:
+        assert client.order_outcome(ORDER_ID).retcode == RESULT[0]
+    else:
+        with pytest.raises(error):
+            client.order_outcome(ORDER_ID)
+
+
+def test_an_order_in_doubt_is_asked_after_until_its_fate_is_known(broker: Any, client: Client) -> None:
+    states = iter(["sent", "unknown", "unknown"])
+
+    def status(order_id: str) -> dict[str, Any]:
+        state = next(states, "answered")
+        return {"state": state, "status": 0, "result": RESULT if state == "answered" else None}
+
+    broker.handlers["order_status"] = status
+    assert client.order_outcome(ORDER_ID).retcode == RESULT[0]
+    assert len(broker.named("order_status")) == 4
+
+
+def test_an_order_that_stays_unknown_is_said_to_be_so(broker: Any, client: Client) -> None:
+    broker.handlers["order_status"] = lambda order_id: {"state": "unknown", "status": 4, "result": [400, "?", None]}
+    with pytest.raises(OutcomeUnknown) as caught:
+        client.order_outcome(ORDER_ID, timeout=0.01)
+    assert caught.value.detail == {"client_order_id": ORDER_ID, "state": "unknown"}

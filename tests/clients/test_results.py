@@ -65,6 +65,8 @@ PLAIN = {
     "ping": {"generation": 1},
     "accounts": [{"name": "demo"}],
     "stats": {"a": 1},
+    "order_status": {"state": "none"},
+    "client_orders": [{"state": "sent", "status": 0, "result": None}],
 }
 
 

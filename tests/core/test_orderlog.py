@@ -215,13 +215,21 @@ def test_orders_without_an_id_get_one(plane):
     assert plane.stats()["remembered"] == 2
 
 
-def test_unsettled_orders_are_listed(plane):
-    order_id = new_id(plane)
-    send(plane, order_id)
-    (told,) = plane.answer("unsettled_orders").result
-    assert (told["client_order_id"], told["state"]) == (order_id, "sent")
+def test_a_clients_orders_are_listed_as_they_were_accepted(plane):
+    ids = [new_id(plane, number) for number in range(3)]
+    for order_id in ids:
+        send(plane, order_id)
+        plane.pass_time(SECOND)
     plane.give_back(plane.call(), DONE)
-    assert plane.answer("unsettled_orders").result == []
+
+    told = plane.answer("client_orders").result
+
+    assert [order["client_order_id"] for order in told] == ids
+    assert [order["state"] for order in told] == ["answered", "sent", "accepted"]
+    assert [order["result"] for order in told] == [DONE, None, None]
+    since = plane.answer("client_orders", told[1]["accepted_ns"]).result
+    assert [order["client_order_id"] for order in since] == ids[1:]
+    assert plane.answer("client_orders", "x").status == Status.PROTOCOL
 
 
 def test_entries_are_refused_in_doubt_and_exits_go(plane):
