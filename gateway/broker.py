@@ -237,6 +237,7 @@ def _engine(settings: BrokerSettings, generation: int) -> Engine:
                 allow_real=account.allow_real,
                 login=account.login,
                 server=account.server,
+                settle_ns=account.settle_ms * 1_000_000,
             )
             for account in accounts
         ),

@@ -49,6 +49,7 @@ class AccountSettings(Settings):
     allow_real: bool = False
     login: int = 0
     server: str = ""
+    settle_ms: int = 60_000  # how long the terminal must show nothing of an order in doubt before it wasn't executed
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ class Config(Schema):
             allow_real=account.allow_real,
             login=account.login,
             server=account.server,
+            settle_ms=account.settle_ms or (1_000 if account.terminal == "simulated" else 60_000),
         )
 
     def _connection(self, name: str) -> dict[str, Any]:

@@ -171,6 +171,7 @@ class Account(Section):
     feed: Feed = Feed()
     connect_timeout_ms: int = Field(default=60_000, ge=100, le=600_000)
     hung_after_ms: int = Field(default=30_000, ge=100, le=3_600_000)
+    settle_ms: int | None = Field(default=None, ge=100, le=3_600_000)  # None: 1 s if simulated, else a minute
 
     @model_validator(mode="after")
     def _meant(self) -> Self:

@@ -32,6 +32,7 @@ class AccountRules:
     allow_real: bool = False
     login: int = 0
     server: str = ""
+    settle_ns: int = 60_000_000_000  # how long the ledger must show nothing of an order before it wasn't executed
 
 
 def checked_proof(proof: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -23,7 +23,7 @@ cdef class Order:
     cdef public str worker_name
     cdef public int status
     cdef public bytes result
-    cdef public long long settled_wall_ns
+    cdef public long long settled_wall_ns, doubted_ns, released_ns
 
     cpdef move(self, int state)
     cpdef bint is_settled(self)
@@ -34,7 +34,7 @@ cpdef Order new_order(long long number, str client_id, str order_id, str account
 
 
 cdef class OrderTable:
-    cdef readonly dict by_client, unsettled
+    cdef readonly dict by_client, by_call, unsettled
     cdef public long long horizon_ms
     cdef readonly long long forgotten
     cdef object _retention, _settled

@@ -38,11 +38,13 @@ class Order:
         "birth_ms",
         "call_id",
         "client_id",
+        "doubted_ns",
         "generation",
         "has_kwargs",
         "is_exit",
         "number",
         "order_id",
+        "released_ns",
         "result",
         "settled_wall_ns",
         "state",
@@ -67,6 +69,8 @@ class Order:
     status: int  # of its reply, when there is one
     result: bytes
     settled_wall_ns: int
+    doubted_ns: int  # since when it is UNKNOWN, and since when no worker can hold it any more (0: one may); monotonic
+    released_ns: int
 
     def move(self, state: int) -> None:
         """Change the state; raises IllegalMove, and changes nothing, where the table doesn't lead."""
@@ -109,17 +113,20 @@ def new_order(
     order.status = 0
     order.result = b""
     order.settled_wall_ns = 0
+    order.doubted_ns = 0
+    order.released_ns = 0
     return order
 
 
 class OrderTable:
     """All remembered orders, by client and id, and by number while they are unsettled."""
 
-    __slots__ = ("_blocks", "_retention", "_settled", "by_client", "forgotten", "horizon_ms", "unsettled")
+    __slots__ = ("_blocks", "_retention", "_settled", "by_call", "by_client", "forgotten", "horizon_ms", "unsettled")
 
     def __init__(self, retention: Retention) -> None:
         self.by_client: dict[str, dict[str, Order]] = {}
         self.unsettled: dict[int, Order] = {}
+        self.by_call: dict[tuple[int, int], Order] = {}  # by generation and call id: whose RETURN nobody waits for
         self.horizon_ms = 0
         self.forgotten = 0
         self._retention = retention
@@ -159,8 +166,7 @@ class OrderTable:
         order.status = status
         order.result = result
         order.settled_wall_ns = wall_ns
-        if state > _UNKNOWN:
-            del self.unsettled[order.number]
+        if state > _UNKNOWN and self.unsettled.pop(order.number, None) is not None:
             self._settled.append(order)
             if len(self._settled) > self._retention.max_orders:
                 self._forget(self._settled.popleft())
@@ -187,6 +193,7 @@ class OrderTable:
         del orders[order.order_id]
         if not orders:
             del self.by_client[order.client_id]
+        self.by_call.pop((order.generation, order.call_id), None)
         block = order.number >> _BLOCK_BITS
         self._blocks[block] -= 1
         if not self._blocks[block]:

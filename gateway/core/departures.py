@@ -64,12 +64,16 @@ def _part(dispatcher: Dispatcher, request: InFlight, now_ns: int, is_final: bool
     """Part a call that has left from its worker; `is_final` says that it can't be returned any more."""
     session = request.session
     if request.state == State.UNKNOWN:
+        if is_final:
+            dispatcher.released(request)
         return
     if request.state == State.ABANDONED:
         if is_final:
             dispatcher.forget(request)
     elif request.plan.is_order:
         dispatcher.give_up(request, why)
+        if is_final:
+            dispatcher.released(request)
     elif session is None or session.ended or request.attempts >= MAX_READ_ATTEMPTS or request.deadline_ns <= now_ns:
         dispatcher.give_up(request, f"worker lost: {why}")
         if is_final:

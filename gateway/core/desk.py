@@ -217,6 +217,7 @@ class Desk:
             "in_flight": sum(1 for request in waiting if request.state in (State.SENT, State.BEGUN)),
             "unknown": sum(1 for order in self._log.table.unsettled.values() if order.state == OrderState.UNKNOWN),
             "remembered": len(self._log.table),
+            "reopened": self._log.reopened,
             "abandoned": sum(1 for request in waiting if request.state == State.ABANDONED),
             "counters": outbox.counters.as_dict(),
             "refusals": outbox.counters.refusals_by_name(),

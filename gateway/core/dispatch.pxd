@@ -35,6 +35,12 @@ cdef class Dispatcher:
     @cython.locals(worker=Worker, due_ns="long long")
     cpdef submit(self, InFlight request, Session session, LaneQueue queue)
 
+    @cython.locals(worker=Worker, due_ns="long long")
+    cpdef submit_own(self, InFlight request, LaneQueue queue)
+
+    cpdef released(self, InFlight request)
+    cpdef worker_settled(self, str worker_name)
+
     @cython.locals(queue=LaneQueue, request=InFlight)
     cpdef feed(self, Worker worker, long long now_ns)
 

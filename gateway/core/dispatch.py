@@ -92,6 +92,29 @@ class Dispatcher:
         else:
             self._send(request, worker)
 
+    def submit_own(self, request: InFlight, queue: LaneQueue) -> None:
+        """Take a request of the gateway's own: nothing bounds these but that each asker has one under way."""
+        request.lane = queue
+        worker = queue.pick(request) if queue.workers else None
+        due_ns = self.deadlines.add(request)
+        if due_ns < self.due_ns:
+            self.due_ns = due_ns
+        if worker is not None:
+            self._send(request, worker)
+        else:
+            request.move(_QUEUED)
+            queue.push(request)
+            self.refuse_unserved(request)
+
+    def released(self, request: InFlight) -> None:
+        """Note that an order's worker can't hold it any more."""
+        if request.order is not None:
+            self._log.release(request.order)
+
+    def worker_settled(self, worker_name: str) -> None:
+        """Note that a worker has handed over what it held of earlier brokers, or is dead."""
+        self._log.worker_settled(worker_name)
+
     def feed(self, worker: Worker, now_ns: int) -> None:
         """Give a worker what waits for it, as far as its credit goes."""
         if not worker.attached:
@@ -289,7 +312,7 @@ class Dispatcher:
         worker.used -= 1
         worker.stuck -= 1
         if request.order is not None:
-            self._log.doubt(request.order)
+            self._log.release(request.order)
 
     def _no_reply(self, request: InFlight, why: str) -> None:
         self._outbox.counters.reads_unanswered += 1
@@ -333,7 +356,7 @@ class Dispatcher:
     def requeue_or_drop(self, request: InFlight) -> None:
         """Put back what was taken from a worker, unless its session has ended."""
         session = request.session
-        if session is None or session.ended:
+        if request.asker is None and (session is None or session.ended):
             request.move(_QUEUED)
             self._drop(request)
         else:

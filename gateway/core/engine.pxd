@@ -39,10 +39,10 @@ cdef class Engine:
     cdef WorkerTable _workers
     cdef Returns _returns
     cdef OrderLog _log
-    cdef object _desk, _cache, _quotes, _limits
+    cdef object _reconciler, _desk, _cache, _quotes, _limits
     cdef object _generation
     # Time.
-    cdef long long _session_timeout_ns, _next_sweep_ns
+    cdef long long _session_timeout_ns, _next_sweep_ns, _look_ns
     cdef bint _closed
     cdef str _doubt                        # why entries are refused; "": they are not
     # The codec's functions, bound once.
@@ -71,7 +71,7 @@ cdef class Engine:
     @cython.locals(kind=int, worker=Worker)
     cdef _worker_frame(self, long long now_ns, bytes identity, bytes frame)
 
-    @cython.locals(dispatcher=Dispatcher)
+    @cython.locals(dispatcher=Dispatcher, until_ns="long long")
     cpdef tick(self, long long now_ns)
 
     cpdef next_deadline_ns(self)

@@ -17,6 +17,7 @@ from gateway.core.orderids import birth_ms, made_id
 from gateway.core.orderlog import OrderLog
 from gateway.core.orders import is_exit, trade_request
 from gateway.core.outbox import Outbox
+from gateway.core.reconcile import Reconciler
 from gateway.core.records import Record
 from gateway.core.returns import Returns
 from gateway.core.session import Session, SessionTable
@@ -58,10 +59,12 @@ class Engine:
         "_generation",
         "_limits",
         "_log",
+        "_look_ns",
         "_next_sweep_ns",
         "_outbox",
         "_plans",
         "_quotes",
+        "_reconciler",
         "_returns",
         "_session_timeout_ns",
         "_sessions",
@@ -130,7 +133,17 @@ class Engine:
             feeds=feeds or {},
             log=self._log,
         )
+        self._reconciler = Reconciler(
+            limits.reconcile_ns,
+            codec,
+            self._accounts,
+            self._dispatcher,
+            self._outbox,
+            self._sessions,
+            self._log,
+        )
         self._doubt = ""
+        self._look_ns = 0
         self._next_sweep_ns = 0
         self._closed = False
 
@@ -332,7 +345,12 @@ class Engine:
             self._workers.sweep(now_ns)
             self._desk.sweep_sessions(now_ns)
             self._log.table.forget_old(now_ns + self._log.wall_offset_ns)
-        dispatcher.due_ns = dispatcher.next_due_ns(self._next_sweep_ns)
+        until_ns = self._next_sweep_ns
+        if self._log.unknown and self._limits.reconcile_ns and not self._closed:
+            if now_ns >= self._look_ns:
+                self._look_ns = self._reconciler.look(now_ns)
+            until_ns = min(until_ns, self._look_ns)
+        dispatcher.due_ns = dispatcher.next_due_ns(until_ns)
 
     def next_deadline_ns(self) -> int:
         """Return when `tick` must be called at the latest; 0: now, for `flush` has something to send."""

@@ -29,6 +29,7 @@ cdef class InFlight:
     cdef public str order_id
     cdef public long long birth_ms
     cdef public object order
+    cdef public object asker           # who is told the end of a request of the gateway's own
     # Where it is.
     cdef public int state, attempts
     cdef public object call_id         # u64

@@ -4,7 +4,7 @@ Both lists are chained through the requests themselves: joining and leaving cost
 grave behind, whichever way a request ends. States change only through `InFlight.move`.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.states import MOVE_MASKS, IllegalMove, State
 from gateway.wire.calls import Call, Kind
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.core.lanes import LaneQueue, Worker
     from gateway.core.session import Session
 
-__all__ = ("CallPlan", "DeadlineWheel", "Fifo", "InFlight", "new_request")
+__all__ = ("Asker", "CallPlan", "DeadlineWheel", "Fifo", "InFlight", "new_request")
 
 _MOVE_MASKS = MOVE_MASKS
 
@@ -24,6 +24,13 @@ _MOVE_MASKS = MOVE_MASKS
 _SLOT_BITS = 23
 _SLOTS = 4_096
 _SLOT_MASK = _SLOTS - 1
+
+
+class Asker(Protocol):
+    """Who makes requests of the gateway's own."""
+
+    def answered(self, request: "InFlight", status: int, result: bytes) -> None:
+        """Take the end of a request, whatever it is."""
 
 
 class CallPlan:
@@ -48,6 +55,7 @@ class InFlight:
 
     __slots__ = (
         "account",
+        "asker",
         "attempts",
         "birth_ms",
         "call_id",
@@ -90,6 +98,7 @@ class InFlight:
     order_id: str  # an order's: the client's id for it, and when that was born
     birth_ms: int
     order: "Order | None"  # once it is accepted
+    asker: "Asker | None"  # who is told its end, of a request that the gateway makes itself
     state: int
     attempts: int  # CALLs that left for a worker
     call_id: int
@@ -131,6 +140,7 @@ def new_request(identity: bytes, request_id: int, received_ns: int) -> InFlight:
     request.order_id = ""
     request.birth_ms = 0
     request.order = None
+    request.asker = None
     request.state = 0
     request.attempts = 0
     request.call_id = 0

@@ -24,6 +24,7 @@ cdef class Worker:
     # Credit.
     cdef public int credit, used, stuck
     cdef public list doubtful
+    cdef public bint settled
     cdef public long long last_call
     # Signs of life, and what it has done.
     cdef public long long last_seen_ns, connected_ns, calls, errors, busy_ns

@@ -46,6 +46,7 @@ class Worker:
         "proven",
         "queues",
         "reason",
+        "settled",
         "stuck",
         "tradable",
         "used",
@@ -66,6 +67,7 @@ class Worker:
         self.reason = ""
         self.credit = 0
         self.used = 0
+        self.settled = False  # it has handed over what it held of earlier brokers
         self.stuck = 0  # of these, calls that nobody waits for any more: UNKNOWN or ABANDONED
         self.doubtful: list[InFlight] = []  # sent on a connection that it has left since
         self.last_call = 0  # the number of the last call it was given: the least goes first

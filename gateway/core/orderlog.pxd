@@ -22,15 +22,17 @@ cdef int _ORDER_SENT
 cdef int _ORDER_UNKNOWN
 cdef int _ORDER_ANSWERED
 cdef int _ORDER_REFUSED
+cdef int _ORDER_NOT_FOUND
 cdef int _STATUS_REFUSED
 cdef int _STATUS_UNKNOWN
 
 
 cdef class OrderLog:
     cdef readonly OrderTable table
-    cdef readonly dict in_doubt
+    cdef readonly dict unknown
+    cdef dict _recovered
     # Where the journal is.
-    cdef public long long sequence, now_ns, wall_offset_ns
+    cdef public long long sequence, reopened, now_ns, wall_offset_ns
     cdef readonly bint gated
     cdef list _pending
     cdef object _generation, _encode_error
@@ -44,11 +46,14 @@ cdef class OrderLog:
 
     cpdef replied(self, Order order, int status, bytes result)
     cpdef dropped(self, Order order)
-    cpdef doubt(self, Order order)
+    cpdef release(self, Order order)
+    cpdef worker_settled(self, str worker_name)
 
     @cython.locals(order=Order)
     cpdef Order evidence(self, object generation, object call_id, int status, bytes result)
 
+    cpdef bint evidence_for(self, Order order, int status, bytes result)
+    cpdef resolve(self, Order order, int state, int status, bytes result)
     cpdef bytes take(self)
     cpdef bint has_records(self)
 

@@ -36,6 +36,7 @@ _ORDER_SENT = int(OrderState.SENT)
 _ORDER_UNKNOWN = int(OrderState.UNKNOWN)
 _ORDER_ANSWERED = int(OrderState.ANSWERED)
 _ORDER_REFUSED = int(OrderState.REFUSED)
+_ORDER_NOT_FOUND = int(OrderState.NOT_FOUND)
 _STATUS_REFUSED = int(Status.REFUSED)
 _STATUS_UNKNOWN = int(Status.UNKNOWN)
 
@@ -51,19 +52,23 @@ class OrderLog:
         "_encode_error",
         "_generation",
         "_pending",
+        "_recovered",
         "gated",
-        "in_doubt",
         "now_ns",
+        "reopened",
         "sequence",
         "table",
+        "unknown",
         "wall_offset_ns",
     )
 
     def __init__(self, generation: int, codec: Codec, retention: Retention, gated: bool) -> None:
         self.table = OrderTable(retention)
-        self.in_doubt: dict[tuple[int, int], Order] = {}  # by generation and call id: nobody waits for their RETURN
+        self.unknown: dict[int, Order] = {}  # by number: in doubt, and those whose doubt has ended a short while ago
+        self._recovered: dict[str, list[Order]] = {}  # by worker: what it may still hold of an earlier broker's
         self.sequence = 0  # of the last record
         self.gated = gated
+        self.reopened = 0  # orders found or answered after it was concluded that they weren't executed: an alarm
         self.now_ns = 0  # of what is being done, set by the engine
         self.wall_offset_ns = 0  # from the monotonic to the wall clock
         self._boot_id = bytes(16)
@@ -125,19 +130,33 @@ class OrderLog:
         text = "its session ended before it left"
         self._settle(order, _ORDER_REFUSED, _STATUS_REFUSED, self._encode_error(int(Code.REFUSED), text, None))
 
-    def doubt(self, order: Order) -> None:
-        """Keep an UNKNOWN order findable by its call: nobody else will, and its RETURN may still come."""
-        if order.state == _ORDER_UNKNOWN:
-            self.in_doubt[(order.generation, order.call_id)] = order
+    def release(self, order: Order) -> None:
+        """Note that no worker can hold an UNKNOWN order any more; keep it findable by its call: its RETURN may come."""
+        if not order.released_ns:
+            order.released_ns = self.now_ns
+            self.table.by_call[(order.generation, order.call_id)] = order
+
+    def worker_settled(self, worker_name: str) -> None:
+        """Note that a worker has handed over all that it held of earlier brokers, or is dead."""
+        for order in self._recovered.pop(worker_name, ()):
+            self.release(order)
 
     def evidence(self, generation: int, call_id: int, status: int, result: bytes) -> Order | None:
         """Take a RETURN that no request waits for; return the order whose fate it tells, if there is one."""
-        order = self.in_doubt.get((generation, call_id))
-        if order is None or status == _STATUS_UNKNOWN:
-            return None
-        del self.in_doubt[(generation, call_id)]
-        self.replied(order, status, result)
-        return order
+        order = self.table.by_call.get((generation, call_id))
+        return order if order is not None and self.evidence_for(order, status, result) else None
+
+    def evidence_for(self, order: Order, status: int, result: bytes) -> bool:
+        """Take what a worker returns for an order in doubt; tell whether it says anything new."""
+        if status == _STATUS_UNKNOWN or order.state in (_ORDER_ANSWERED, _ORDER_REFUSED):
+            return False
+        if order.state != _ORDER_NOT_FOUND or status != _STATUS_REFUSED:
+            self.replied(order, status, result)
+        return True
+
+    def resolve(self, order: Order, state: int, status: int, result: bytes) -> None:
+        """Settle an UNKNOWN order by evidence, or for want of it."""
+        self._settle(order, state, status, result)
 
     # --- the journal --------------------------------------------------------------------------------------------------
 
@@ -208,7 +227,10 @@ class OrderLog:
                 result = self._encode_error(int(Code.OUTCOME_UNKNOWN), _BROKER_LOST, detail)
                 self._settle(order, _ORDER_UNKNOWN, _STATUS_UNKNOWN, result)
             if order.state == _ORDER_UNKNOWN:
-                self.doubt(order)
+                order.doubted_ns = now_ns
+                self.unknown[order.number] = order
+                self.table.by_call[(order.generation, order.call_id)] = order
+                self._recovered.setdefault(order.worker_name, []).append(order)
             else:
                 result = self._encode_error(int(Code.UNAVAILABLE), _NEVER_LEFT, None)
                 self._settle(order, _ORDER_REFUSED, _STATUS_REFUSED, result)
@@ -231,6 +253,13 @@ class OrderLog:
 
     def _settle(self, order: Order, state: int, status: int, result: bytes) -> None:
         self._record(_SETTLED, settled_body(order.number, state, status, result))
+        if order.state == _ORDER_NOT_FOUND:
+            self.reopened += 1
+        if state == _ORDER_UNKNOWN:
+            order.doubted_ns = self.now_ns
+            self.unknown[order.number] = order
+        elif state != _ORDER_NOT_FOUND:
+            self.unknown.pop(order.number, None)
         self.table.settle(order, state, status, result, self.now_ns + self.wall_offset_ns)
 
     def _record(self, kind: int, body: bytes) -> int:

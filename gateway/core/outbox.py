@@ -42,6 +42,9 @@ class Outbox:
 
     def reply(self, request: InFlight, status: int, result: bytes) -> None:
         """Give a request its one reply; `result` is encoded. An accepted order's goes into the journal before."""
+        if request.asker is not None:
+            request.asker.answered(request, status, result)
+            return
         session = request.session
         order = request.order
         if order is not None:

@@ -165,6 +165,7 @@ class Returns:
         if status == _STATUS_UNKNOWN and plan.is_order:
             request.move(_UNKNOWN)
             self._outbox.counters.orders_unknown += 1
+            self._dispatcher.released(request)
         elif status == _STATUS_REFUSED:
             request.move(_REFUSED)
         else:
@@ -177,8 +178,9 @@ class Returns:
             self._outbox.counters.late_returns += 1
             return
         self._outbox.counters.late_answers += 1
-        if request.order is not None and status != _STATUS_UNKNOWN:
-            self._log.replied(request.order, status, result)
+        self._dispatcher.released(request)
+        if request.order is not None and not self._log.evidence_for(request.order, status, result):
+            return
         session: Session | None = request.session
         if session is not None and not session.ended:
             told = {

@@ -55,16 +55,19 @@ class OrderState(IntEnum):
     UNKNOWN = 2  # it left, and nobody knows what became of it
     ANSWERED = 3  # the terminal's answer is known, whatever it is
     REFUSED = 4  # it never reached the terminal, and never will
+    NOT_FOUND = 5  # it left, and the terminal's ledger has shown for long enough that it wasn't executed
 
 
 ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.ACCEPTED: frozenset({OrderState.SENT, OrderState.REFUSED}),
     OrderState.SENT: frozenset({OrderState.SENT, OrderState.UNKNOWN, OrderState.ANSWERED, OrderState.REFUSED}),
-    OrderState.UNKNOWN: frozenset({OrderState.ANSWERED, OrderState.REFUSED}),
+    OrderState.UNKNOWN: frozenset({OrderState.ANSWERED, OrderState.REFUSED, OrderState.NOT_FOUND}),
     OrderState.ANSWERED: frozenset(),
     OrderState.REFUSED: frozenset(),
+    OrderState.NOT_FOUND: frozenset({OrderState.ANSWERED}),
 }
-"""The same for accepted orders. SENT follows itself where a CALL couldn't be handed over and goes to another worker."""
+"""The same for accepted orders. SENT follows itself where a CALL couldn't be handed over and goes to another worker;
+ANSWERED follows NOT_FOUND where evidence came after all: an alarm."""
 
 ORDER_MOVE_MASKS: Final[tuple[int, ...]] = tuple(
     sum(1 << target for target in ORDER_MOVES[state]) for state in OrderState

@@ -20,6 +20,8 @@ class Counters:
         "late_returns",
         "malformed_from_workers",
         "notices",
+        "orders_not_found",
+        "orders_reconciled",
         "orders_repeated",
         "orders_unknown",
         "orders_unresolved",
@@ -52,6 +54,8 @@ class Counters:
         self.quotes_from_board = 0
         self.orders_repeated = 0  # with an id that is taken, answered from memory
         self.orders_unknown = 0  # replied UNKNOWN
+        self.orders_reconciled = 0  # ... and found in the terminal's ledger
+        self.orders_not_found = 0  # ... and not found there for long enough
         self.late_answers = 0  # ... and answered after all
         self.orders_unresolved = 0  # ... and forgotten: their worker is dead, and no answer was under way
         self.reads_repeated = 0  # their worker died

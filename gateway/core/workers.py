@@ -138,6 +138,9 @@ class WorkerTable:
                 return
             self._bind(worker, identity)
         self.seen(worker, now_ns)
+        if not worker.settled:
+            worker.settled = True
+            self._dispatcher.worker_settled(worker.name)
         if worker.doubtful and worker.identity == identity:
             doubtful, worker.doubtful = worker.doubtful, []
             why = f"worker {worker.name} has reconnected"
@@ -147,6 +150,8 @@ class WorkerTable:
     def goodbye(self, now_ns: int, name: str, epoch: int, reason: str) -> None:
         """Take GOODBYE, from the worker or its watchdog: this epoch and those before are over."""
         worker = self.by_name.get(name)
+        if worker is None:
+            self._dispatcher.worker_settled(name)
         if worker is not None and worker.condition != _DEAD and worker.epoch <= epoch:
             worker.reason = reason[:_MAX_REASON] or "said goodbye"
             self.bury(worker, now_ns, f"worker {name} has ended ({worker.reason})")

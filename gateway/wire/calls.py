@@ -1,14 +1,15 @@
 """The allow-list: every call a client may name, the lane it takes, and what may be done with it.
 
 A name that isn't here never reaches a terminal. Names are MT5's own, save those marked GATEWAY, which the broker
-answers itself, and `symbol_spec`, which the worker derives from `symbol_info`.
+answers itself, and `symbol_spec`, which the worker derives from `symbol_info`. What the broker asks workers on its own
+account, and no client may name, is in INTERNAL_CALLS.
 """
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final
 
-__all__ = ("CALLS", "STATIC_SYMBOL_FIELDS", "Call", "Kind", "Lane")
+__all__ = ("CALLS", "INTERNAL_CALLS", "STATIC_SYMBOL_FIELDS", "Call", "Kind", "Lane")
 
 
 class Lane(IntEnum):
@@ -86,6 +87,10 @@ CALLS: Final[dict[str, Call]] = {
 }
 """Every call by name. Of the package's 32 functions, `initialize`, `shutdown`, `login` and `last_error` are the
 client's own affair: no client of the gateway can connect, disconnect or switch a terminal."""
+
+INTERNAL_CALLS: Final[dict[str, Call]] = {call.name: call for call in (Call("ledger", Kind.READ, Lane.WATCH, 10_000),)}
+"""What the broker asks of workers on its own account; no client may name these. `ledger` reads all that the terminal
+knows of its account's orders, with the tags that clients don't see."""
 
 STATIC_SYMBOL_FIELDS: Final = (
     "name",

@@ -19,6 +19,7 @@ __all__ = (
     "JournalError",
     "LocalProtocolError",
     "NoReply",
+    "NotExecuted",
     "NotTradable",
     "OutcomeUnknown",
     "PermissionRefused",
@@ -67,6 +68,7 @@ class Code(IntEnum):
     RISK = 209
     DUPLICATE_MISMATCH = 210
     FORGOTTEN_ID = 211
+    NOT_EXECUTED = 212
 
     CALL_FAILED = 300
     RETCODE = 301
@@ -173,6 +175,12 @@ class ForgottenId(Refused):
     default_code = Code.FORGOTTEN_ID
 
 
+class NotExecuted(Refused):
+    """It left and its answer was lost; the terminal's ledger has shown for long enough that it wasn't executed."""
+
+    default_code = Code.NOT_EXECUTED
+
+
 class SessionFenced(Refused):
     """The session token is dead: fenced by a newer hello, timed out, or of an earlier broker."""
 
@@ -240,6 +248,7 @@ _BY_CODE: dict[int, type[GatewayError]] = {
         RiskRefused,
         DuplicateMismatch,
         ForgottenId,
+        NotExecuted,
         TerminalRefused,
         NoReply,
         OutcomeUnknown,
