@@ -39,7 +39,7 @@ cdef class Engine:
     cdef WorkerTable _workers
     cdef Returns _returns
     cdef OrderLog _log
-    cdef object _reconciler, _desk, _cache, _quotes, _limits
+    cdef object _watcher, _desk, _cache, _quotes, _limits
     cdef object _generation
     # Time.
     cdef long long _session_timeout_ns, _next_sweep_ns, _look_ns
@@ -71,7 +71,7 @@ cdef class Engine:
     @cython.locals(kind=int, worker=Worker)
     cdef _worker_frame(self, long long now_ns, bytes identity, bytes frame)
 
-    @cython.locals(dispatcher=Dispatcher, until_ns="long long")
+    @cython.locals(dispatcher=Dispatcher)
     cpdef tick(self, long long now_ns)
 
     cpdef next_deadline_ns(self)

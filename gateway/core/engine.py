@@ -23,6 +23,7 @@ from gateway.core.returns import Returns
 from gateway.core.session import Session, SessionTable
 from gateway.core.states import OrderState, State
 from gateway.core.statistics import Counters, Stages
+from gateway.core.watch import Watcher
 from gateway.core.workers import WorkerTable
 from gateway.wire.calls import CALLS
 from gateway.wire.codec import decode_goodbye, decode_heartbeat, decode_ready
@@ -64,10 +65,10 @@ class Engine:
         "_outbox",
         "_plans",
         "_quotes",
-        "_reconciler",
         "_returns",
         "_session_timeout_ns",
         "_sessions",
+        "_watcher",
         "_worker_kind",
         "_workers",
         "counters",
@@ -133,15 +134,8 @@ class Engine:
             feeds=feeds or {},
             log=self._log,
         )
-        self._reconciler = Reconciler(
-            limits.reconcile_ns,
-            codec,
-            self._accounts,
-            self._dispatcher,
-            self._outbox,
-            self._sessions,
-            self._log,
-        )
+        self._watcher = Watcher(limits.watch_ns, codec, self._accounts, self._dispatcher, self._outbox, self._log)
+        self._watcher.listeners.append(Reconciler(codec, self._outbox, self._sessions, self._log))
         self._doubt = ""
         self._look_ns = 0
         self._next_sweep_ns = 0
@@ -345,12 +339,9 @@ class Engine:
             self._workers.sweep(now_ns)
             self._desk.sweep_sessions(now_ns)
             self._log.table.forget_old(now_ns + self._log.wall_offset_ns)
-        until_ns = self._next_sweep_ns
-        if self._log.unknown and self._limits.reconcile_ns and not self._closed:
-            if now_ns >= self._look_ns:
-                self._look_ns = self._reconciler.look(now_ns)
-            until_ns = min(until_ns, self._look_ns)
-        dispatcher.due_ns = dispatcher.next_due_ns(until_ns)
+        if now_ns >= self._look_ns and not self._closed:
+            self._look_ns = self._watcher.look(now_ns)
+        dispatcher.due_ns = dispatcher.next_due_ns(min(self._next_sweep_ns, self._look_ns))
 
     def next_deadline_ns(self) -> int:
         """Return when `tick` must be called at the latest; 0: now, for `flush` has something to send."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.wire import constants as mt5
-from gateway.wire.structs import TradeDeal, TradeOrder, TradePosition, TradeRequest
+from gateway.wire.structs import AccountInfo, TradeDeal, TradeOrder, TradePosition, TradeRequest
 from gateway.wire.tags import tag_of, untagged
 
 __all__ = ("Ledger", "Verdict", "judge", "read_ledger")
@@ -31,6 +31,8 @@ class Ledger:
     login: int
     server: str
     connected: bool
+    server_time_msc: int  # the newest time in any of it
+    account: AccountInfo
     positions: dict[int, TradePosition]
     orders: dict[int, TradeOrder]
     history: dict[int, TradeOrder]
@@ -51,6 +53,8 @@ def read_ledger(value: Any) -> Ledger:
         login=int(value["login"]),
         server=str(value["server"]),
         connected=bool(value["connected"]),
+        server_time_msc=int(value["server_time_msc"]),
+        account=AccountInfo(value["account"]),
         positions={row[0]: TradePosition(row) for row in value["positions"]},
         orders={row[0]: TradeOrder(row) for row in value["orders"]},
         history={row[0]: TradeOrder(row) for row in value["history_orders"]},

@@ -21,7 +21,7 @@ class Limits:
     max_queued_per_session: int = 1_024
     max_workers: int = 256
     max_credit: int = 1_024  # per worker: with max_workers it bounds what is in flight
-    reconcile_ns: int = 500_000_000  # how often the ledger of an account with an order in doubt is read; 0: never
+    watch_ns: int = 250_000_000  # how often what an account's terminal shows is read; 0: never
     late_answer_ns: int = (
         60_000_000_000  # an UNKNOWN order of a dead worker stays known so long: its RETURN may be under way
     )

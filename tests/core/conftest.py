@@ -27,7 +27,7 @@ LIMITS = {
     "max_workers": 4,
     "max_credit": 64,
     "late_answer_ns": 60 * SECOND,
-    "reconcile_ns": 0,  # only where a test is about it
+    "watch_ns": 0,  # only where a test is about it
 }
 PROOF = {
     "login": 5001,

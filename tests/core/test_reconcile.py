@@ -6,7 +6,7 @@ from gateway.core.records import scan
 from gateway.wire import codec
 from gateway.wire import constants as mt5
 from gateway.wire.errors import Code, Status
-from gateway.wire.structs import TradeDeal, TradeOrder, TradePosition
+from gateway.wire.structs import AccountInfo, TradeDeal, TradeOrder, TradePosition
 from gateway.wire.tags import tag_of, tagged
 
 SECOND = 1_000_000_000
@@ -38,7 +38,7 @@ def deal_row(ticket=900, order=500, **fields):
 
 
 def ledger(**parts):
-    empty = {"login": 5001, "server": "Broker-Demo", "connected": True, "account": []}
+    empty = {"login": 5001, "server": "Broker-Demo", "connected": True, "account": row(AccountInfo)}
     return empty | {"positions": [], "orders": [], "history_orders": [], "deals": [], "server_time_msc": 0} | parts
 
 
@@ -49,7 +49,7 @@ class Desk:
     """A plane with one order in doubt, whose worker is dead and has a successor."""
 
     def __init__(self, make_plane, request=ENTRY, released=True):
-        self.plane = plane = make_plane(reconcile_ns=SECOND // 2)
+        self.plane = plane = make_plane(watch_ns=SECOND // 2)
         plane.ready("w1", lanes=("trade",))
         plane.ready("watch", lanes=("watch",))
         plane.hello()
@@ -171,13 +171,6 @@ def test_a_late_return_reopens_what_was_not_found(desk):
     assert desk.plane.stats()["reopened"] == 1
 
 
-def test_the_ledger_is_left_alone_when_nothing_is_in_doubt(desk):
-    desk.read(ledger(**FILLED))
-    reads = desk.reads
-    desk.show_nothing_for(10 * SECOND)
-    assert desk.reads == reads
-
-
 def test_a_recovered_order_waits_for_its_worker_to_report(make_plane):
     """The worker of an earlier broker's order may still hold it: until its first heartbeat to this one."""
     first = make_plane(generation=1)
@@ -187,7 +180,7 @@ def test_a_recovered_order_waits_for_its_worker_to_report(make_plane):
     first.on_records = records.append
     first.ask("order_send", ENTRY)
     first.flush()
-    second = make_plane(generation=2, reconcile_ns=SECOND // 2)
+    second = make_plane(generation=2, watch_ns=SECOND // 2)
     second.engine.recover(scan(b"".join(records), 1)[0])
     second.now_ns = first.now_ns + SECOND
     second.engine.start(bytes(16), second.now_ns, second.now_ns)
