@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from clients import Client
     from gateway.wire.structs import OrderSendResult
 
-__all__ = ("add_commands",)
+__all__ = ("add_commands", "order_app")
 
 order_app = typer.Typer(
-    help="""Buy, sell, close, modify, cancel.
+    help="""Buy, sell, close, modify, cancel; see what became of orders.
 
     \b
     Examples:
       mt5gate order buy EURUSD 0.1 --sl 1.0500
       mt5gate order close 394540683
+      mt5gate order list --client scalper
     """,
     no_args_is_help=True,
     rich_markup_mode=None,

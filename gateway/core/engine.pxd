@@ -46,7 +46,7 @@ cdef class Engine:
     cdef bint _closed
     cdef str _doubt                        # why entries are refused; "": they are not
     # The codec's functions, bound once.
-    cdef object _decode_request, _decode_arguments, _worker_kind
+    cdef object _decode_request, _decode_arguments, _pack, _worker_kind
 
     @cython.locals(identity=bytes)
     cpdef receive_clients(self, long long now_ns, list burst)

@@ -63,6 +63,7 @@ class Engine:
         "_look_ns",
         "_next_sweep_ns",
         "_outbox",
+        "_pack",
         "_plans",
         "_quotes",
         "_returns",
@@ -99,6 +100,7 @@ class Engine:
         self._quotes = quotes
         self._decode_request = codec.decode_request
         self._decode_arguments = codec.decode_arguments
+        self._pack = codec.pack
         self._worker_kind = codec.worker_kind
         self._plans = {name: CallPlan(call, index) for index, (name, call) in enumerate(CALLS.items())}
         cached = {plan.index: name for name, plan in self._plans.items() if plan.cache_ns}
@@ -236,6 +238,8 @@ class Engine:
         if order_id is None:
             request.birth_ms = wall_ns // _NS_PER_MS
             request.order_id = made_id(request.birth_ms, self._generation, self._log.sequence)
+            named = {**fields, "client_order_id": request.order_id}  # the worker makes the order's tag of it
+            request.tail = self._pack([]) + self._pack(named) if request.has_kwargs else self._pack([named])
         else:
             request.birth_ms = birth_ms(order_id) if type(order_id) is str else -1
             if request.birth_ms < 0:

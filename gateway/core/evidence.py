@@ -94,11 +94,9 @@ def _entered(request: dict[str, Any], tag: str, accepted_s: float, ledger: Ledge
 
 
 def _tagged(tag: str, ledger: Ledger) -> TradeOrder | None:
-    for orders in (ledger.orders, ledger.history):
-        for order in orders.values():
-            if order.comment.startswith(tag):
-                return order
-    return None
+    """Return the first order with the tag; a later one may have its comment from the position that it closes."""
+    found = [order for order in [*ledger.orders.values(), *ledger.history.values()] if order.comment.startswith(tag)]
+    return min(found, key=lambda order: order.ticket, default=None)
 
 
 def _alike(request: dict[str, Any], accepted_s: float, ledger: Ledger) -> TradeOrder | None:

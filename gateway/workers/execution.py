@@ -12,7 +12,7 @@ import numpy as np
 
 from gateway.clock import monotonic_ns
 from gateway.wire import codec
-from gateway.wire.calls import CALLS, STATIC_SYMBOL_FIELDS, Kind
+from gateway.wire.calls import CALLS, INTERNAL_CALLS, STATIC_SYMBOL_FIELDS, Kind
 from gateway.wire.constants import (
     RES_E_AUTH_FAILED,
     RES_E_AUTO_TRADING_DISABLED,
@@ -29,6 +29,7 @@ from gateway.wire.errors import Code, LocalProtocolError, Status
 from gateway.wire.messages import MAX_RESULT_BYTES, CallMessage
 from gateway.wire.structs import RECORD_BYTES
 from gateway.workers.attachment import Attachment, is_lost
+from gateway.workers.ledger import END_OF_TIME_S, LedgerUnreadable, marked, read_ledger, unmarked
 
 __all__ = ("Executor", "Outcome", "refusal")
 
@@ -74,7 +75,7 @@ class Executor:
         `deadline_ns`: what hasn't begun by then is refused. `begun` is called just before an order goes out, and
         says whether BEGUN could be handed over.
         """
-        known = CALLS.get(call.name)
+        known = CALLS.get(call.name) or INTERNAL_CALLS.get(call.name)
         if known is None or known.kind is Kind.GATEWAY:
             return refusal(Code.UNKNOWN_CALL, f"{call.name}: not a call that a terminal takes")
         if monotonic_ns() > deadline_ns:
@@ -88,14 +89,15 @@ class Executor:
     # Reads.
 
     def _read(self, call: CallMessage) -> Outcome:
-        spec = call.name == "symbol_spec"
-        if spec and (call.kwargs or len(call.args) != 1 or not isinstance(call.args[0], str)):
-            return refusal(Code.BAD_ARGUMENTS, "symbol_spec: expected one argument, the symbol's name")
+        misfit = _misfit(call)
+        if misfit:
+            return refusal(Code.BAD_ARGUMENTS, misfit)
         started_ns = monotonic_ns()
         try:
-            value = self._attachment.call("symbol_info" if spec else call.name, tuple(call.args), call.kwargs)
-            if spec and value is not None:
-                value = {name: getattr(value, name) for name in STATIC_SYMBOL_FIELDS}
+            value = self._value(call)
+        except LedgerUnreadable as error:
+            self._attachment.doubt()
+            return _read_failed(error.error, None, monotonic_ns() - started_ns)
         except (TypeError, OverflowError) as error:
             return refusal(Code.BAD_ARGUMENTS, f"{call.name}: {error}")
         except Exception as error:
@@ -103,12 +105,20 @@ class Executor:
         call_ns = monotonic_ns() - started_ns
         error_pair = self._last_error(value)
         if error_pair is not None:
-            detail = {"last_error": list(error_pair), "returned": value}
-            return Outcome(Status.TERMINAL, codec.encode_error(Code.CALL_FAILED, error_pair[1], detail), call_ns)
+            return _read_failed(error_pair, value, call_ns)
         try:
             return Outcome(Status.OK, encode_value(value), call_ns)
         except LocalProtocolError as error:
             return self._failed(call, error, call_ns)
+
+    def _value(self, call: CallMessage) -> Any:
+        """Ask the terminal, and derive what it doesn't offer itself."""
+        if call.name == "ledger":
+            return read_ledger(self._attachment, call.args[0])
+        if call.name != "symbol_spec":
+            return unmarked(call.name, self._attachment.call(call.name, tuple(call.args), call.kwargs))
+        info = self._attachment.call("symbol_info", tuple(call.args))
+        return None if info is None else {name: getattr(info, name) for name in STATIC_SYMBOL_FIELDS}
 
     def _failed(self, call: CallMessage, error: Exception, call_ns: int) -> Outcome:
         self._log.error("%s failed: %s: %s", call.name, type(error).__name__, error)
@@ -132,6 +142,7 @@ class Executor:
         request = call.kwargs or (call.args[0] if len(call.args) == 1 else None)
         if not isinstance(request, dict) or (call.kwargs and call.args):
             return refusal(Code.BAD_ARGUMENTS, "order_send: expected one request, a map of its fields")
+        request, mark = marked(request)
         if self._attachment.order_fault:
             return refusal(Code.NOT_TRADABLE, self._attachment.order_fault)
         try:
@@ -151,7 +162,7 @@ class Executor:
             call_ns = monotonic_ns() - started_ns
             if result is None or result is False:
                 return self._unanswered(result, call_ns)
-            encoded = encode_value(result)
+            encoded = encode_value(result if mark is None else mark.taken_off(result))
         except Exception as error:
             self._log.exception("order_send failed")
             self._attachment.doubt()
@@ -175,6 +186,21 @@ class Executor:
         if code in NEVER_SENT:
             return Outcome(Status.TERMINAL, codec.encode_error(Code.CALL_FAILED, text, detail), call_ns)
         return _unknown(f"order_send: {text} ({code})", call_ns, detail)
+
+
+def _misfit(call: CallMessage) -> str:
+    """Say what is wrong with the arguments of a call that isn't the terminal's own; "" if nothing is."""
+    only = call.args[0] if len(call.args) == 1 and not call.kwargs else None
+    if call.name == "symbol_spec" and not isinstance(only, str):
+        return "symbol_spec: expected one argument, the symbol's name"
+    if call.name == "ledger" and not (type(only) is int and 0 <= only < END_OF_TIME_S):
+        return f"ledger: expected one argument, a second from 0 to {END_OF_TIME_S - 1}"
+    return ""
+
+
+def _read_failed(error_pair: tuple[int, str], returned: Any, call_ns: int) -> Outcome:
+    detail = {"last_error": list(error_pair), "returned": returned}
+    return Outcome(Status.TERMINAL, codec.encode_error(Code.CALL_FAILED, error_pair[1], detail), call_ns)
 
 
 def failure(message: str) -> bytes:

@@ -23,6 +23,7 @@ def test_every_command_is_there() -> None:
     assert {" ".join(path) for path in ALL} == {
         *("run", "worker", "feed", "ticks", "quote", "positions", "orders", "account", "symbols", "history", "stats"),
         *("order", "order buy", "order sell", "order close", "order modify", "order cancel"),
+        *("order list", "order status", "journal", "journal show", "journal verify"),
         *("config", "config check", "config show", "version"),
     }
 
@@ -36,7 +37,7 @@ def test_help_has_examples_that_are_of_this_command(mt5gate: Any, path: tuple[st
     assert f"mt5gate {' '.join(path)}" in examples
 
 
-SILENT = {("run",), ("worker",), ("feed",), ("order",), ("config",), ("config", "check")}
+SILENT = {("run",), ("worker",), ("feed",), ("order",), ("journal",), ("config",), ("config", "check")}
 """Groups, and commands whose answer is a log or an exit status."""
 
 

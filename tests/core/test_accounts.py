@@ -144,7 +144,7 @@ def test_an_entry_goes_only_to_a_terminal_that_trades(make_plane, orders):
     plane.ask("order_send", orders["exit"])
     assert plane.call(b"off").args[0]["position"] == 77
     plane.give_back(held, [], identity=b"on")
-    assert plane.call(b"on").args[0] == orders["entry"]
+    assert orders["entry"].items() <= plane.call(b"on").args[0].items()
 
 
 def test_trading_switched_off_refuses_the_entries_that_wait(plane, orders):
