@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clients import StreamTick
-from gateway.terminal.simulated import export
+from gateway.terminal.simulated.market import export
 from gateway.wire import codec
 from gateway.wire.messages import topic_for
 from gateway.wire.structs import TICK_DTYPE, OrderSendResult, TradePosition, TradeRequest
