@@ -1,8 +1,8 @@
 """The command `mt5gate`: a client of the gateway like any other, and the way to start one.
 
 It holds no policy: what it sends, any client may send. Its commands are in `serve` (run, worker, feed,
-config, version), `trade` (order), `look` (quote, positions, …) and `watch` (ticks, stats); `common` has
-what they share.
+config, version), `trade` (order), `look` (quote, positions, …), `watch` (ticks, stats), `exec` and `simulator`;
+`common` has what they share.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ from typing import Final
 
 import typer
 
-from gateway.cli import look, serve, trade, watch
+from gateway.cli import exec as exec_command
+from gateway.cli import look, serve, simulator, trade, watch
 from gateway.cli.common import EXIT_STATUSES, Group
 
 __all__ = ("app", "main")
@@ -46,6 +47,8 @@ serve.add_commands(app)
 watch.add_commands(app)
 look.add_commands(app)
 trade.add_commands(app)
+exec_command.add_commands(app)
+simulator.add_commands(app)
 
 
 def main() -> int:
