@@ -15,7 +15,7 @@ from gateway.cli import tables
 from gateway.cli.common import AccountOption, ConfigOption, JsonOption, show
 from gateway.terminal.simulated.fault_kinds import FAULTS
 from gateway.wire import constants as mt5
-from gateway.wire.errors import OutcomeUnknown, TerminalRefused, Unavailable
+from gateway.wire.errors import NoReply, OutcomeUnknown, TerminalRefused, Unavailable
 
 if TYPE_CHECKING:
     from gateway.terminal.simulated.control import Control
@@ -133,7 +133,7 @@ def faults(
     Example:
       mt5gate simulator faults
     """
-    with _controlled(address, account, file) as control:
+    with _controlled(address, account, file, reads=True) as control:
         rows = control.faults()
     show(as_json, rows, lambda: _faults_table(rows))
 
@@ -344,14 +344,17 @@ def status(
       mt5gate simulator status
       mt5gate simulator status --json | jq .balance
     """
-    with _controlled(address, account, file) as control:
+    with _controlled(address, account, file, reads=True) as control:
         found = control.status()
     show(as_json, [found], lambda: _status_table(found))
 
 
 @contextlib.contextmanager
-def _controlled(address: str, account: str, file: Any) -> Iterator["Control"]:
-    """Hand out a terminal's control; what goes wrong becomes one of the command's own errors."""
+def _controlled(address: str, account: str, file: Any, *, reads: bool = False) -> Iterator["Control"]:
+    """Hand out a terminal's control; what goes wrong becomes one of the command's own errors.
+
+    `reads`: nothing will be changed.
+    """
     from gateway.terminal.simulated.control import Control, ControlError, NoTerminal
 
     place = address or _configured(account, file)
@@ -367,7 +370,7 @@ def _controlled(address: str, account: str, file: Any) -> Iterator["Control"]:
         except ControlError as error:
             raise typer.BadParameter(str(error)) from None
         except NoTerminal as error:
-            raise OutcomeUnknown(str(error)) from None
+            raise (NoReply(str(error)) if reads else OutcomeUnknown(str(error))) from None
 
 
 def _configured(account: str, file: Any) -> str:

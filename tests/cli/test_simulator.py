@@ -139,6 +139,20 @@ def test_no_terminal_is_nobody_there(mt5gate: Any, place: Path) -> None:
     assert mt5gate("simulator", "status", "--address", "tcp://host:1").exit_code == common.EXIT_USAGE
 
 
+def test_terminal_that_ends_meanwhile_may_have_done_it(mt5gate: Any, place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{place}/ends.sock")
+        listener.listen()
+        for command, status in ((("status",), common.EXIT_NO_GATEWAY), (("buy", "EURUSD", "1"), common.EXIT_UNKNOWN)):
+            thread = threading.Thread(target=lambda: listener.accept()[0].close())
+            thread.start()
+            result = mt5gate("simulator", *command, "--address", f"sim://{place}/ends.sock")
+            thread.join(20)
+
+            assert result.exit_code == status
+            assert "no answer to sim." in result.stderr
+
+
 def test_terminal_is_found_by_the_configuration(
     mt5gate: Any, place: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,14 +42,14 @@ def test_every_tick_enters_the_history_once(two):
     assert len(two.call("copy_ticks_from", "EURUSD", 0, 100, -1)) == 4 * 60
 
 
-def test_pending_order_of_an_account_that_isnt_shown_expires(two):
+def test_pending_order_of_an_account_that_isnt_shown_expires_before_it_is_triggered(two):
     now_s = two.call("symbol_info_tick", "EURUSD").time
-    ticket = two.pend(2, 1.05, type_time=mt5.ORDER_TIME_SPECIFIED, expiration=now_s + 1).order
+    ticket = two.pend(2, 1.0995, type_time=mt5.ORDER_TIME_SPECIFIED, expiration=now_s + 1).order
     two.command("sim.account", 2)
     two.move_to(3_000)
     two.command("sim.account", two.settings.login)
 
-    assert two.orders() == []
+    assert (two.orders(), two.positions()) == ([], [])
     assert [(item.ticket, item.state) for item in two.history()] == [(ticket, mt5.ORDER_STATE_EXPIRED)]
 
 

@@ -1,6 +1,11 @@
-"""When a fault strikes, and what follows: as data, without a terminal."""
+"""When a fault strikes, and what follows: as data, without a terminal.
 
+Run as a program, it draws the table of docs/SIMULATOR.md anew.
+"""
+
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +17,8 @@ from gateway.wire import constants as mt5
 from gateway.wire.arguments import CALLS, prepare
 
 MS = 1_000_000
+DOCUMENT = Path(__file__).parents[3] / "docs" / "SIMULATOR.md"
+BEGIN, END = "<!-- faults:begin -->\n", "<!-- faults:end -->"
 
 
 def verdicts(faults: Faults, *calls: str, symbol: str = "EURUSD", now_ns: int = 0) -> list[Verdict]:
@@ -266,3 +273,25 @@ def test_same_seed_and_calls_give_the_same_verdicts(seed, rates, calls):
 )
 def test_symbol_of_a_call_is_found_in_its_arguments(call, args, kwargs, symbol):
     assert symbol_of(call, prepare(call, args, kwargs)) == symbol
+
+
+def table() -> str:
+    """Return every fault as a Markdown table."""
+    rows = ["| fault | meets | takes | what happens |", "|---|---|---|---|"]
+    for name, fault in FAULTS.items():
+        meets = " ".join(f"`{call}`" for call in fault.calls) or ("a time" if fault.lasting else "any call")
+        takes = " ".join(f"`{key}={str(value).lower()}`" for key, value in fault.parameters.items())
+        rows.append(f"| `{name}` | {meets} | {takes} | {fault.summary} |")
+    return "\n".join([*rows, ""])
+
+
+def test_table_in_the_document_is_drawn_from_the_code():
+    _, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
+
+    assert rest.partition(END)[0] == table(), f"run: python {Path(__file__).name} to draw it anew"
+
+
+if __name__ == "__main__":
+    before, _, after = DOCUMENT.read_text("utf-8").partition(BEGIN)
+    DOCUMENT.write_text(before + BEGIN + table() + END + after.partition(END)[2], "utf-8")
+    sys.exit(0)

@@ -1,5 +1,6 @@
 """Faults as a worker meets them: through a server and its sockets."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ from gateway.terminal.simulated import server
 from gateway.terminal.simulated.address import parse
 from gateway.terminal.simulated.connection import SimulatedConnection
 from gateway.terminal.simulated.control import Control
+from gateway.terminal.simulated.terminal import SimulatedTerminal
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this host has no Unix sockets")
 
@@ -159,20 +161,40 @@ def test_who_asks_on_and_on_while_it_is_owed_a_reply_is_closed(served, connect, 
     assert other.call("positions_total", (), {}) == 0
 
 
-def test_one_connections_flood_leaves_the_others_their_turn(served, connect):
-    other = connect(served.address)
-    with raw(served) as flood:
-        flood.sendall(frame(1, "initialize", [0, "", ""]) + frame(2, "positions_total", []) * 2_000)
-        assert other.call("positions_total", (), {}) == 0
-        unpacker = msgpack.Unpacker()
-        count, rest = 0, b""
-        while count < 2_001:
-            rest += flood.recv(65_536)
-            while len(rest) >= 4 and len(rest) >= 4 + (length := struct.unpack_from("<I", rest)[0]):
-                unpacker.feed(rest[4 : 4 + length])
-                count, rest = count + 1, rest[4 + length :]
+def replies(peer):
+    """Take what has arrived: the replies' ids."""
+    data = b""
+    with contextlib.suppress(BlockingIOError):
+        while received := peer.recv(65_536):
+            data += received
+    ids = []
+    while data:
+        (length,) = struct.unpack_from("<I", data)
+        ids.append(msgpack.unpackb(data[4 : 4 + length])[0])
+        data = data[4 + length :]
+    return ids
 
-        assert [reply[0] for reply in unpacker] == [1] + [2] * 2_000
+
+def test_one_connections_flood_leaves_the_others_and_the_market_their_turn(fast):
+    terminal = SimulatedTerminal(fast, [], 1_700_000_000_000, monotonic_ns())
+    serving = server.Server(terminal, parse(fast.address))
+    try:
+        with raw(fast) as flood, raw(fast) as other:
+            flood.sendall(b"".join(frame(index, "account_info", []) for index in range(100)))
+            other.sendall(frame(7, "account_info", []))
+            flood.setblocking(False)
+            other.setblocking(False)
+            seen = []
+            while len(seen) < 100:
+                serving.step()
+                arrived = replies(flood)
+                assert len(arrived) <= server.MAX_BURST
+                seen += arrived
+
+            assert seen == list(range(100))
+            assert replies(other) == [7]
+    finally:
+        serving.close()
 
 
 def test_terminal_goes_and_comes_back(served, connect, control):

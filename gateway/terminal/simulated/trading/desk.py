@@ -93,7 +93,7 @@ class Desk:
 
     def advance(self, now_msc: int) -> None:
         """Do what time alone brings: expirations, day orders, swaps, delayed executions. O(1) if nothing is due."""
-        acted = self.triggers.elapse(now_msc)
+        acted = self.triggers.elapse()
         charged = self.swaps.roll(now_msc)
         if acted or charged:
             self.triggers.stop_out(now_msc)

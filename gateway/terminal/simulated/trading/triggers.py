@@ -19,7 +19,7 @@ from gateway.terminal.simulated.trading.account import Account
 from gateway.terminal.simulated.trading.books import Book
 from gateway.terminal.simulated.trading.bounds import Bounds, activated, order_due_msc, position_due_msc, triggered
 from gateway.terminal.simulated.trading.dealing import Dealing, deviates
-from gateway.terminal.simulated.trading.entries import Order, Position
+from gateway.terminal.simulated.trading.entries import Order, Position, lots
 from gateway.terminal.simulated.trading.execution import Execution
 from gateway.terminal.simulated.trading.levels import BUY_ORDERS, STOP_LIMITS, entry_price
 from gateway.terminal.simulated.trading.liquidation import Liquidation
@@ -57,7 +57,8 @@ class Triggers:
         self._liquidity = liquidity
         self._liquidation = Liquidation(book, market, account)
         self._bounds: dict[str, Bounds] = {}
-        self._due: tuple[int, float] = (-1, math.inf)
+        self._timed: list[tuple[Symbol, float]] = []
+        self._dues_at = -1
 
     def feed(self, symbol: Symbol, ticks: Records) -> None:
         """Append ticks to a symbol; every execution sees the quote of the tick that caused it."""
@@ -96,28 +97,27 @@ class Triggers:
             self._fire(symbol, symbol.time_msc)
         self.stop_out(symbol.time_msc)
 
-    def elapse(self, now_msc: int) -> bool:
-        """Do what fell due by now, each symbol by its own clock; say whether there was anything. O(1) if not."""
-        due_msc = self.next_due_msc()
-        if due_msc is None or due_msc > now_msc:
-            return False
+    def elapse(self) -> bool:
+        """Do what fell due by now, each symbol by its own clock; say whether there was anything.
+
+        O(symbols with something that falls due).
+        """
         acted = False
-        for name in self._held():
-            symbol = self._market.symbols[name]
+        for symbol, due_msc in self._dues():
+            if due_msc > symbol.now_msc:
+                continue
             while (due := self._measured(symbol).due_msc) <= symbol.now_msc:
                 self._elapse(symbol, int(due))
                 acted = True
         return acted
 
     def next_due_msc(self) -> int | None:
-        """Return when something falls due by time alone; None for never. O(1) while the books don't change."""
-        changes, due_msc = self._due
-        if changes != self._book.changes:
-            due_msc = min(
-                (self._measured(self._market.symbols[name]).due_msc for name in self._held()), default=math.inf
-            )
-            self._due = self._book.changes, due_msc
-        return None if math.isinf(due_msc) else int(due_msc)
+        """Return when something falls due by time alone, None for never; in the account's time.
+
+        A symbol with a clock of its own (a recording's) may lie behind: then it is due so much later.
+        """
+        ahead = [max(int(due_msc) - symbol.now_msc, 0) for symbol, due_msc in self._dues()]
+        return self._market.now_msc + min(ahead) if ahead else None
 
     def stop_out(self, now_msc: int) -> None:
         """Close what must go for the account's margin level."""
@@ -222,7 +222,8 @@ class Triggers:
             if position is None:
                 self._execution.finish(symbol, order, mt5.ORDER_STATE_REJECTED, now_msc)
                 return
-            order.volume_current = min(order.volume_current, position.volume)
+            gone = max(lots(order.volume_current - position.volume), 0.0)  # closed by something else meanwhile
+            order.volume, order.volume_current = lots(order.volume - gone), lots(order.volume_current - gone)
         else:
             kind = mt5.ORDER_TYPE_BUY if buy else mt5.ORDER_TYPE_SELL
             if not self._rules.affords(symbol, kind, order.volume_current, entry_price(symbol, buy)):
@@ -233,10 +234,16 @@ class Triggers:
 
     # --- bounds ---
 
-    def _held(self) -> list[str]:
-        """Return the symbols with positions or orders, in the order of their names."""
+    def _dues(self) -> list[tuple[Symbol, float]]:
+        """Return the symbols with something that falls due by time, by name; O(1) while the books don't change."""
         book = self._book
-        return sorted(set(book.exposures) | {order.symbol for order in book.orders.values()})
+        if self._dues_at != book.changes:
+            names = sorted(set(book.exposures) | {order.symbol for order in book.orders.values()})
+            symbols = [self._market.symbols[name] for name in names]
+            timed = [(symbol, self._measured(symbol).due_msc) for symbol in symbols]
+            self._timed = [(symbol, due_msc) for symbol, due_msc in timed if due_msc < math.inf]
+            self._dues_at = book.changes
+        return self._timed
 
     def _measured(self, symbol: Symbol) -> Bounds:
         bounds = self._bounds.get(symbol.name)

@@ -135,3 +135,16 @@ def test_helpers_buy_and_close(written, mode, terms):
     assert bought.retcode == 10009
     assert stale.retcode == (10004 if terms == {"trade_exemode": "instant"} else 10009)
     assert market.positions() == []
+
+
+def test_what_is_due_at_a_symbol_whose_clock_lies_behind_is_due_so_much_later(written):
+    market = written({"EURUSD": [(0, BID, ASK)], "XAUUSD": [(3 * 86_400_000, 2350.0, 2350.2)]})
+    market.pend(2, 1.05, type_time=2, expiration=1_700_000_100)
+    desk = market.terminal.desk
+    behind, ahead = (market.terminal.market.symbols[name].now_msc for name in ("EURUSD", "XAUUSD"))
+    due_msc = desk.next_due_msc()
+    desk.advance(desk.market.now_msc)
+
+    assert ahead - behind == 3 * 86_400_000
+    assert due_msc == ahead + 100_000
+    assert len(market.orders()) == 1

@@ -180,7 +180,7 @@ def test_specified_day_that_ends_outside_a_session_ends_with_the_next(written):
     due_msc = market.terminal.desk.triggers.next_due_msc()
 
     assert shown % 86_400 == 0
-    assert (due_msc // DAY - 4) % 7 == 0 or (due_msc // 1000 - 259_200) // 86_400 % 7 == 1  # a Monday
+    assert (due_msc % DAY, (due_msc // DAY - 4) % 7) == (0, 0)  # a Monday's midnight: the epoch's day 4 was one
     assert due_msc >= shown * 1000
 
 
@@ -340,3 +340,20 @@ def test_stop_out_waits_for_an_open_market(written):
     market.move_to(MIDNIGHT)
 
     assert (held, market.positions()) == (1, [])
+
+
+def test_asynchronous_close_is_cut_down_to_what_is_left(written):
+    rows = [(0, 1.1, 1.1001), (60, 1.1, 1.1001), (70, 1.1, 1.1001), (80, 1.04, 1.0401), (90, 1.06, 1.0601)]
+    market = written({"EURUSD": rows}, execution_delay_ms=25, symbols={"EURUSD": {"liquidity_lots": 0.2}})
+    ticket = market.buy(volume=0.2, sl=1.05).order
+    market.move_to(60)
+    position = market.terminal.desk.book.positions[ticket]
+    market.terminal.desk.book.enlarge_position(position, 0.1, 1.1, position.time_msc)
+    market.move_to(70)
+    market.sell(volume=0.3, position=ticket)
+    market.move_to(90)
+    market.terminal.advance(100_000_000)
+
+    closing = [order for order in market.history() if order.reason == mt5.ORDER_REASON_EXPERT][-1]
+    assert market.positions() == []
+    assert (closing.volume_initial, closing.volume_current, closing.state) == (0.1, 0.0, mt5.ORDER_STATE_FILLED)
