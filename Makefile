@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two at a time: most tests wait for processes more than they compute. A file's tests share one gateway.
 PARALLEL := -n 2 --dist loadfile
 
-.PHONY: run test test-compiled test-plain test-debug bench lint wheels fuzz soak clean
+.PHONY: run test test-compiled test-plain test-debug test-wine bench lint wheels fuzz soak clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -30,6 +30,14 @@ test-plain: $(VENV)/installed $(VENV)/tools
 test-debug: $(VENV)/tools
 	MT5GATE_BUILD=debug $(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/debug --upgrade .
 	PYTHONPATH=$(CURDIR)/build/debug $(BIN)/pytest tests/fastpath tests/core
+
+# The real MetaTrader5 package, in Windows' Python under Wine, and this package's pure wheel beside it.
+test-wine: $(VENV)/installed $(VENV)/tools
+	rm -rf build/lib* build/bdist* build/wine/dist
+	MT5GATE_BUILD=pure $(BIN)/python -m build --wheel --no-isolation --outdir build/wine/dist .
+	rm -rf build/lib* build/bdist*
+	.ci/wine build/wine build/wine/dist/*.whl
+	REAL_PACKAGE=$(CURDIR)/build/wine $(BIN)/pytest tests/real_package
 
 bench: $(VENV)/installed $(VENV)/tools
 	$(BIN)/python -m bench $(BENCH)
@@ -54,12 +62,15 @@ lint: $(VENV)/installed $(VENV)/tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=clients/distribution $(BIN)/mypy tests/clients/trading_script.py
 
 wheels: $(VENV)/tools
 	MT5GATE_BUILD=compiled $(BIN)/python -m build --wheel --no-isolation --outdir dist .
 	rm -rf build/lib* build/bdist*
 	MT5GATE_BUILD=pure $(BIN)/python -m build --wheel --no-isolation --outdir dist .
-	rm -rf build/lib* build/bdist*
+	rm -rf build/lib* build/bdist* build/distribution
+	mkdir -p build && cp -R clients/distribution build
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist build/distribution
 
 clean:
 	rm -rf build dist $(VENV) *.egg-info

@@ -9,12 +9,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import broadcast, floors, machine, micro, pipeline, report, roundtrip
+from bench import broadcast, dropin, floors, machine, micro, pipeline, report, roundtrip
 from bench.context import Context, Entry
 from bench.gateway_process import kind_of_gateway
 from bench.runner import Result, Unavailable
 
-ENTRIES: tuple[Entry, ...] = (*roundtrip.ENTRIES, *pipeline.ENTRIES, *broadcast.ENTRIES, *micro.ENTRIES)
+ENTRIES: tuple[Entry, ...] = (
+    *roundtrip.ENTRIES,
+    *pipeline.ENTRIES,
+    *broadcast.ENTRIES,
+    *micro.ENTRIES,
+    *dropin.ENTRIES,
+)
 
 EXIT_FAILED = 1
 EXIT_NOTHING_RAN = 3
@@ -107,7 +113,7 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway against floors in C.")
-    parser.add_argument("--quick", action="store_true", help="everything in under 90 s: wider intervals")
+    parser.add_argument("--quick", action="store_true", help="everything in about two minutes: wider intervals")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="one bench, or a group of them")
     parser.add_argument("--list", action="store_true", help="say what there is, and stop")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the report as JSON")

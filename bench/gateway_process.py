@@ -1,8 +1,12 @@
-"""Starts the gateway's broker for a benchmark. The only file of the bench that knows how that is done."""
+"""Starts the gateway for a benchmark, its broker alone or all of it: the one file of the bench that knows how."""
 
 import importlib.util
+import json
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +23,21 @@ from bench.context import Context, Transport
 from bench.floors import Failed, child_environment
 from bench.runner import Unavailable
 
-__all__ = ("Gateway", "kind_of_gateway", "start_gateway")
+__all__ = ("Gateway", "Pool", "kind_of_gateway", "start_gateway", "start_pool")
 
 START_TIMEOUT_S: Final = 15.0
 UNBOUNDED: Final = 100_000
 """As deep as the floors' and the rival's queues: a hiccup at a high rate is to be seen as delay on all sides alike."""
 STOP_TIMEOUT_S: Final = 10.0
+POOL_TIMEOUT_S: Final = 60.0
+"""Start and stop of a whole gateway: a dozen processes."""
 
 BROKER_COMMAND: Final = (sys.executable, "-P", "-m", "gateway.app", "broker")
 """Takes BrokerSettings as JSON on standard input."""
+
+POOL_COMMAND: Final = (sys.executable, "-P", "-c", "import sys; from gateway.cli import main; sys.exit(main())", "run")
+READY: Final = "\nready;"
+SEED: Final = "7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,15 @@ class Gateway:
 
     endpoint: str
     worker_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A whole gateway: where clients reach it, and where its simulated terminal listens."""
+
+    endpoint: str
+    tcp_endpoint: str
+    terminal: str
 
 
 def kind_of_gateway() -> str:
@@ -89,6 +108,40 @@ def start_gateway(context: Context, transport: Transport) -> Iterator[Gateway]:
             _stop(process)
 
 
+@contextmanager
+def start_pool(*symbols: str) -> Iterator[Pool]:
+    """Run a whole gateway on a simulated terminal, whose feed reads `symbols`; yields when all of it is ready.
+
+    Its folder has a short path: a Unix socket's name has at most 107 bytes.
+    """
+    state = Path(tempfile.mkdtemp(prefix="mt5g", dir=None if sys.platform == "win32" else "/tmp"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        tcp = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    ipc = f"ipc://{state}/broker.ipc"
+    settings = {
+        "broker": {"endpoints": [ipc, tcp]},
+        "accounts": {"demo": {"feed": {"symbols": list(symbols)}}},
+        "simulator": {"state": False},
+    }
+    file, log_path = state / "mt5gate.yaml", state / "log"
+    file.write_text(json.dumps(settings))  # JSON is YAML
+    environment = {name: value for name, value in child_environment().items() if not name.startswith("MT5")}
+    command = [*POOL_COMMAND, "--config", str(file), "--state-dir", str(state), "--seed", SEED]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=state)
+    try:
+        deadline = time.monotonic() + POOL_TIMEOUT_S
+        while READY not in log_path.read_text(errors="replace"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"the gateway didn't start; its log ends: {log_path.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+        yield Pool(ipc, tcp, f"sim://{state}/terminal.sock")
+    finally:
+        _stop(process, POOL_TIMEOUT_S)
+        shutil.rmtree(state, ignore_errors=True)
+
+
 def _wait_until_it_answers(process: subprocess.Popen[bytes], endpoint: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     with zmq.Context() as zmq_context, zmq_context.socket(zmq.DEALER) as socket:
@@ -105,11 +158,11 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], endpoint: str) -> N
     raise Failed(f"the broker didn't answer within {START_TIMEOUT_S:g} s")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], timeout_s: float = STOP_TIMEOUT_S) -> None:
     if process.poll() is None:
         process.terminate()
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

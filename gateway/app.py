@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's; it tells us in its own order
     if sys.platform == "win32":
         signal.signal(signal.SIGBREAK, _break)
+    process.keep_freed_memory()
     text = sys.stdin.read()
     sys.stdin.close()
     try:

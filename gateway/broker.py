@@ -125,7 +125,7 @@ class Broker:
         engine, clients, workers, sockets, beat = self._engine, self._clients, self._workers, self._sockets, self._beat
         quiet_since_ns = monotonic_ns()
         timeout_ms = 0
-        while not self._stopping:
+        while not (self._stopping or beat.stop_requested):
             ready = wait(sockets, timeout_ms)
             now_ns = monotonic_ns()
             beat.tick(now_ns)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gateway import __version__, log
 from gateway.clock import monotonic_ns
-from gateway.process import EXIT_REFUSED, Backoff, Child, State, Stop, describe_exit
+from gateway.process import EXIT_REFUSED, EXIT_UNAVAILABLE, Backoff, Child, State, Stop, describe_exit
 from gateway.statedir import Lock
 from gateway.wire.errors import GatewayError
 
@@ -33,8 +33,11 @@ STAGE_NS: Final = 10_000_000_000
 MAX_REFUSALS: Final = 3
 """A process that says so often that it can't run as told, and never ran, won't: the supervisor gives up."""
 
-REFUSED: Final = (EXIT_REFUSED, 2)
+REFUSED: Final = (EXIT_REFUSED, EXIT_UNAVAILABLE, 2)
 """The exit statuses that say so; 2 is what the interpreter ends with when it can't even begin."""
+
+FINAL: Final = (("simulator", EXIT_REFUSED),)
+"""Where once is enough: what a simulated terminal refuses is in its settings and files, and stays in them."""
 
 REMIND_NS: Final = 10_000_000_000
 """How often it is said what isn't ready yet."""
@@ -129,10 +132,13 @@ class Supervisor:
         child.end()
         member.child = None
         if status in REFUSED and not member.was_ready:
-            member.refusals += 1
+            member.refusals += MAX_REFUSALS if (member.role, status) in FINAL else 1
+        reason = child.killed_for or describe_exit(status)
+        if member.refusals >= MAX_REFUSALS:
+            self._log.error("%s (process %d) can't run as told: %s", member.title, child.pid, reason)
+            return
         delay_ns = member.backoff.failed(now_ns)
         member.start_at_ns = now_ns + delay_ns
-        reason = child.killed_for or describe_exit(status)
         self._log.error(
             "%s (process %d) is dead: %s; starts again in %d ms", member.title, child.pid, reason, delay_ns // 1_000_000
         )
@@ -177,7 +183,7 @@ class Supervisor:
 def members(config: "Config") -> list[Member]:
     """Return what a configuration asks for, in the order in which it is started."""
     return [
-        *(Member("simulator", settings.server, settings) for settings in config.simulator_settings()),
+        *(Member("simulator", settings.account, settings) for settings in config.simulator_settings()),
         Member("broker", "", config.broker_settings()),
         Member("publisher", "", config.publisher_settings()),
         *(Member("worker", settings.name, settings) for settings in config.worker_settings()),

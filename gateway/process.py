@@ -8,6 +8,7 @@ a beat costs two stores into shared memory and no system call.
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import json
 import mmap
 import os
@@ -26,6 +27,7 @@ from gateway.clock import monotonic_ns
 
 __all__ = (
     "EXIT_REFUSED",
+    "EXIT_UNAVAILABLE",
     "Backoff",
     "Beat",
     "Child",
@@ -33,10 +35,15 @@ __all__ = (
     "Stop",
     "describe_exit",
     "die_with_parent",
+    "keep_freed_memory",
 )
 
 EXIT_REFUSED: Final = 78
 """Exit status of a process that can't run as it is told (EX_CONFIG): an address in use, a folder that isn't its own."""
+
+EXIT_UNAVAILABLE: Final = 69
+"""Exit status of a simulated terminal that lacks what may be there later (EX_UNAVAILABLE): an address, a file or an
+account that another process has. Its EXIT_REFUSED says that trying again won't help."""
 
 STALLED_AFTER_NS: Final = 5_000_000_000
 """A process whose loop hasn't come round for so long, though it isn't inside a terminal call, is stopped or stuck."""
@@ -46,8 +53,6 @@ STARTED_WITHIN_NS: Final = 60_000_000_000
 
 _ON_LINUX: Final = sys.platform == "linux"
 _ON_WINDOWS: Final = sys.platform == "win32"
-
-_STOP_SIGNAL: Final[int] = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
 
 _BOOTSTRAP: Final = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.readline()); from gateway.app import main; sys.exit(main())"
@@ -287,7 +292,8 @@ def die_with_parent(pid: int) -> None:
     """Tie this process's life to its parent's, whose id it was handed; ends this process if the parent has gone.
 
     On Linux the kernel does it, in the middle of a terminal's call too (it follows the thread that started us: parents
-    start their children from their main thread). Elsewhere a thread does, that sleeps and does nothing else.
+    start their children from their main thread). Elsewhere a thread does, that sleeps and does nothing else; on Windows
+    the kernel besides, since the parent has put us into its job.
     """
     if _ON_LINUX:
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
@@ -300,7 +306,15 @@ def die_with_parent(pid: int) -> None:
 
 def watch_parent(pid: int) -> None:
     """End this process when the parent has gone, from a thread of its own; what `die_with_parent` does off Linux."""
-    gone = _windows_process_gone(pid) if _ON_WINDOWS else lambda: os.getppid() != pid
+    if _ON_WINDOWS:
+        from gateway import windows
+
+        gone = windows.process_gone(pid)
+    else:
+
+        def gone() -> bool:
+            return os.getppid() != pid
+
     if gone():
         os._exit(1)
 
@@ -313,13 +327,42 @@ def watch_parent(pid: int) -> None:
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()
 
 
-def _windows_process_gone(pid: int) -> Callable[[], bool]:
-    kernel32: Any = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
-    kernel32.OpenProcess.restype = ctypes.c_void_p
-    kernel32.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
-    synchronize = 0x0010_0000
-    handle = kernel32.OpenProcess(synchronize, False, pid)  # held: the id can't be given to another process meanwhile
-    return lambda: not handle or kernel32.WaitForSingleObject(handle, 0) == 0
+@functools.cache
+def _windows_job() -> Any:
+    from gateway import windows
+
+    return windows.Job()
+
+
+def _end_with_us(pid: int) -> None:
+    """Have the kernel end a child when we end, where it needs to be asked from outside the child."""
+    if _ON_WINDOWS:
+        with contextlib.suppress(OSError):  # Windows before 8, in a job already: the child's own watch must do
+            _windows_job().add(pid)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD: Final = -1
+KEPT_BLOCK_BYTES: Final = 32 << 20
+"""Blocks up to so large come from the heap; glibc takes no larger value."""
+KEPT_BYTES: Final = 64 << 20
+"""How much freed memory at the heap's end is kept."""
+
+
+def keep_freed_memory() -> bool:
+    """Have freed memory kept for the next large message instead of given back; return whether that could be said.
+
+    glibc returns large blocks to the system at once, and every page of the next one is a fault again: with 10,000 bars
+    in a reply that was half of its way through the gateway. Elsewhere (musl, macOS, Windows) nothing is changed.
+    """
+    if not _ON_LINUX:
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES) and mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES))
 
 
 # --- children -------------------------------------------------------------------------------------------------------
@@ -348,6 +391,7 @@ class Child:
         finally:
             if inherited >= 0:
                 os.close(inherited)
+        _end_with_us(self._process.pid)
         assert self._process.stdin is not None
         text = json.dumps([os.path.abspath(entry) for entry in sys.path]) + "\n"
         text += dataclasses.replace(settings, beat_file=self._beat_path).to_json()
@@ -378,8 +422,10 @@ class Child:
     def request_stop(self) -> None:
         """Ask it to finish its work and end."""
         self.beat.request_stop()
-        with contextlib.suppress(OSError):  # it has ended, or (Windows) shares no console with us
-            self._process.send_signal(_STOP_SIGNAL)
+        # Not on Windows: where the two share no console, Python's os.kill ends the child at once instead of asking it.
+        if not _ON_WINDOWS:
+            with contextlib.suppress(OSError):  # it has ended
+                self._process.terminate()
 
     def kill(self, reason: str) -> None:
         """End it at once; it is dead when `poll` says so."""

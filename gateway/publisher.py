@@ -267,7 +267,7 @@ class Publisher:
         gc.freeze()
         self._beat.state = State.READY
         sockets = (self._xpub, self._feed_socket)
-        while not self._stopping:
+        while not (self._stopping or self._beat.stop_requested):
             ready = wait(sockets, MAX_IDLE_MS)
             now_ns = monotonic_ns()
             self._beat.tick(now_ns)

@@ -37,6 +37,8 @@ class Settings:
 def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return {name: _frozen(item) for name, item in value.items()}
     return value
 
 
@@ -137,16 +139,10 @@ class FeedSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class SimulatorSettings(Settings):
-    """The simulated terminal's process."""
+    """The simulated terminal's process. What the terminal is told is its own affair, and is checked there."""
 
     address: str
-    tick_files: tuple[str, ...] = ()
-    speed: float = 1.0  # N times the recorded (or synthetic) pace; infinity: as fast as it goes
-    seed: int = 1
-    deposit: float = 100_000.0
-    leverage: int = 100
-    login: int = 50_000_001
-    server: str = "MT5Gate-Demo"
-    password: str = field(default="", repr=False)  # empty: any password is accepted
+    account: str = ""  # as the gateway names it
+    terminal: dict[str, Any] = field(default_factory=dict, repr=False)  # terminal.simulated.settings, passwords too
     beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"

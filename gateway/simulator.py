@@ -1,14 +1,31 @@
 """The simulated terminal as a process of this gateway: started, watched and stopped like the others."""
 
-import dataclasses
-
 from gateway import log
 from gateway.clock import monotonic_ns
-from gateway.process import EXIT_REFUSED, Beat, State, Stop
+from gateway.process import EXIT_REFUSED, EXIT_UNAVAILABLE, Beat, State, Stop
 from gateway.settings import SimulatorSettings
-from gateway.terminal.simulated.server import Settings, serve
+from gateway.terminal.simulated.address import parse
+from gateway.terminal.simulated.faults import Faults
+from gateway.terminal.simulated.market.catalog import listed
+from gateway.terminal.simulated.market.clock import ServerClock
+from gateway.terminal.simulated.server import serve
+from gateway.terminal.simulated.settings import Settings
 
-__all__ = ("run",)
+__all__ = ("check", "run", "told")
+
+
+def check(settings: SimulatorSettings) -> None:
+    """Raise ValueError for what a terminal couldn't be started with; opens and reads nothing."""
+    terminal = told(settings)
+    parse(terminal.address)
+    ServerClock(terminal.timezone)
+    Faults(terminal.seed, terminal.faults)
+    listed(terminal)
+
+
+def told(settings: SimulatorSettings) -> Settings:
+    """Return what the terminal is told; raises ValueError for what makes no sense."""
+    return Settings(address=settings.address, **settings.terminal)
 
 
 def run(settings: SimulatorSettings) -> int:
@@ -26,11 +43,12 @@ def run(settings: SimulatorSettings) -> int:
         beat.tick(monotonic_ns())
         return stop.requested or beat.stop_requested
 
-    names = {field.name for field in dataclasses.fields(Settings)}
-    told = {name: value for name, value in dataclasses.asdict(settings).items() if name in names}
     try:
-        serve(Settings(**told), ready=ready, should_stop=should_stop)
-    except (ValueError, OSError) as error:
+        serve(told(settings), ready=ready, should_stop=should_stop)
+    except ValueError as error:
         logger.error("%s", error)
         return EXIT_REFUSED
+    except OSError as error:
+        logger.error("%s", error)
+        return EXIT_UNAVAILABLE
     return 0

@@ -1,8 +1,8 @@
 """The command `mt5gate`: a client of the gateway like any other, and the way to start one.
 
 It holds no policy: what it sends, any client may send. Its commands are in `serve` (run, worker, feed,
-config, version), `trade` (order), `look` (quote, positions, …), `watch` (ticks, stats) and `journal` (journal, order
-list, order status); `common` has what they share.
+config, version), `trade` (order), `look` (quote, positions, …), `watch` (ticks, stats), `journal` (journal, order
+list, order status), `exec` and `simulator`; `common` has what they share.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ from typing import Final
 
 import typer
 
-from gateway.cli import journal, look, serve, trade, watch
+from gateway.cli import exec as exec_command
+from gateway.cli import journal, look, serve, simulator, trade, watch
 from gateway.cli.common import EXIT_STATUSES, Group
 
 __all__ = ("app", "main")
@@ -47,6 +48,8 @@ watch.add_commands(app)
 look.add_commands(app)
 trade.add_commands(app)
 journal.add_commands(app)
+exec_command.add_commands(app)
+simulator.add_commands(app)
 
 
 def main() -> int:

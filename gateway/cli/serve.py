@@ -14,6 +14,7 @@ from gateway import config
 from gateway.cli import tables
 from gateway.cli.common import ConfigOption, JsonOption, say
 from gateway.settings import FeedSettings, WorkerSettings
+from gateway.wire.errors import ConfigError
 
 __all__ = ("add_commands",)
 
@@ -50,6 +51,14 @@ class Terminal(StrEnum):
 
     METATRADER5 = "metatrader5"
     SIMULATED = "simulated"
+
+
+class MarginMode(StrEnum):
+    """How a simulated account holds positions."""
+
+    HEDGING = "hedging"
+    NETTING = "netting"
+    EXCHANGE = "exchange"
 
 
 class Mode(StrEnum):
@@ -89,6 +98,10 @@ def run(
         str | None, typer.Option("--speed", metavar="1|N|max", help="Of the replay: N times as recorded.")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="NUMBER", help="Of the synthetic market.")] = None,
+    margin_mode: Annotated[
+        MarginMode | None,
+        typer.Option("--margin-mode", help="Of simulated accounts. Left out: hedging.", case_sensitive=False),
+    ] = None,
     state_dir: Annotated[
         str | None, typer.Option("--state-dir", metavar="FOLDER", help="Where sockets and locks are.")
     ] = None,
@@ -115,7 +128,12 @@ def run(
         "state_dir": state_dir,
         "tcp_port": tcp,
         "log": {"level": level.value if level else None},
-        "simulator": {"ticks": [str(path) for path in ticks] if ticks else None, "speed": speed, "seed": seed},
+        "simulator": {
+            "ticks": [str(path) for path in ticks] if ticks else None,
+            "speed": speed,
+            "seed": seed,
+            "margin_mode": margin_mode.value if margin_mode else None,
+        },
     }
     loaded = config.load(file, overrides=overrides)
     if ticks and not loaded.simulator_settings():
@@ -277,6 +295,7 @@ def config_check(file: ConfigOption = None) -> None:
       mt5gate config check --config live.yaml
     """
     loaded = config.load(file)
+    _check_simulators(loaded)
     say(f"{loaded.source or 'the default configuration'} is fine")
     rows = []
     for name, account in loaded.accounts.items():
@@ -286,6 +305,23 @@ def config_check(file: ConfigOption = None) -> None:
             workers = "from another host"
         rows.append((name, account.mode, account.terminal, str(account.login or ""), workers))
     say(tables.table("account mode terminal login workers", rows))
+
+
+def _check_simulators(loaded: config.Config) -> None:
+    """Ask the simulated terminals themselves: symbols, faults and zones are known to them alone."""
+    told = loaded.simulator_settings()
+    if not told:
+        return
+    from gateway import simulator
+
+    problems = []
+    for settings in told:
+        try:
+            simulator.check(settings)
+        except ValueError as error:
+            problems.append(f"simulator of account {settings.account}: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems), detail={"problems": problems})
 
 
 @config_app.command("show")

@@ -287,7 +287,7 @@ def _sections(found: Mapping[str, Any]) -> Iterable[str]:
             (
                 worker.get("name", ""),
                 " ".join(worker.get("lanes", ())),
-                worker.get("condition", ""),
+                _condition(worker),
                 f"{worker.get('used', 0)}/{worker.get('credit', 0)}",
                 worker.get("calls"),
                 worker.get("errors"),
@@ -315,6 +315,12 @@ def _sections(found: Mapping[str, Any]) -> Iterable[str]:
         ((name.replace("_", " "), value) for name, value in counted.items() if value),
         title="counters",
     )
+
+
+def _condition(worker: Mapping[str, Any]) -> str:
+    """Return a worker's condition: `down` if it is there, but its terminal isn't, or isn't the one it must be."""
+    condition = str(worker.get("condition", ""))
+    return "down" if condition == "live" and not worker.get("proven", True) else condition
 
 
 def _stages_table(title: str, stages: Mapping[str, Mapping[str, int]]) -> str:

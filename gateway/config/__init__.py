@@ -9,7 +9,10 @@ from gateway.config.loading import (
     default_tick_endpoint,
     gateway_endpoint,
     load,
+    named_account,
+    named_endpoint,
     named_tick_endpoint,
+    scripts_environment,
 )
 
 __all__ = (
@@ -21,5 +24,8 @@ __all__ = (
     "default_tick_endpoint",
     "gateway_endpoint",
     "load",
+    "named_account",
+    "named_endpoint",
     "named_tick_endpoint",
+    "scripts_environment",
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.config.endpoints import MAX_IPC_PATH_BYTES, ipc_path
 from gateway.config.layers import as_in_variables
-from gateway.config.model import Schema
+from gateway.config.model import Schema, Simulator
 from gateway.config.problems import KeyPath, Origins, problem_line
 
 __all__ = ("PLACES", "contradictions")
@@ -33,7 +33,7 @@ def contradictions(config: Schema, simulator_sockets: Sequence[str], origins: Or
         *_accounts(config),
         *_feeds(config),
         *_endpoints(config),
-        *_ticks(config),
+        *_simulators(config, origins),
     ]
     return [problem_line(path, text, origins) for path, text in found]
 
@@ -103,10 +103,36 @@ def _endpoints(config: Schema) -> _Found:
             yield (section, key), "expected at least one endpoint, got none; add one, or set tcp_port"
 
 
-def _ticks(config: Schema) -> _Found:
-    for index, file in enumerate(config.simulator.ticks):
-        if not Path(file).is_file():
-            yield (
-                ("simulator", "ticks", index),
-                f"expected a file of ticks, got {file!r}, which isn't there; correct the path",
-            )
+def _simulators(config: Schema, origins: Origins) -> _Found:
+    """Whoever shares a section shares its problems: each is told once."""
+    told: set[KeyPath] = set()
+    shared: KeyPath = ("simulator",)
+    sections = [(shared, config.simulator)]
+    for name, account in config.accounts.items():
+        if account.simulator is not None:
+            sections.append((("accounts", name, "simulator"), account.simulator))
+    for own, section in sections:
+        for keys, text in _simulator(section):
+            path = (*own, *keys) if (*own, keys[0]) in origins else (*shared, *keys)
+            if path not in told:
+                told.add(path)
+                yield path, text
+
+
+def _simulator(section: Simulator) -> _Found:
+    for key, what in (("ticks", "ticks"), ("bars", "bars")):
+        for index, file in enumerate(getattr(section, key)):
+            if not Path(file).is_file():
+                yield (key, index), f"expected a file of {what}, got {file!r}, which isn't there; correct the path"
+    if section.state and section.is_replay:
+        yield (
+            ("state",),
+            "a replay begins anew at every start, and an account can't go back in time with it; leave state out, or"
+            " ticks and bars",
+        )
+    if section.stop_out_level > section.margin_call_level:
+        yield (
+            ("stop_out_level",),
+            f"expected at most the margin call's level ({section.margin_call_level:g}), got"
+            f" {section.stop_out_level:g}; lower it, or raise margin_call_level",
+        )

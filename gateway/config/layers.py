@@ -19,11 +19,15 @@ __all__ = ("PREFIX", "Tree", "environment_layer", "file_layer", "merge", "readab
 PREFIX: Final = "MT5GATE_"
 """Of every environment variable that sets a key; `__` goes one level down: MT5GATE_BROKER__HEARTBEAT_MS."""
 
-_NOT_KEYS: Final = frozenset({"BUILD", "ENDPOINT", "TICK_ENDPOINT"})
-"""MT5GATE_ENDPOINT and MT5GATE_TICK_ENDPOINT tell clients where to go, MT5GATE_BUILD is for building: no keys."""
+_NOT_KEYS: Final = frozenset({"ACCOUNT", "BUILD", "ENDPOINT", "TICK_ENDPOINT"})
+"""MT5GATE_ENDPOINT, MT5GATE_TICK_ENDPOINT and MT5GATE_ACCOUNT tell clients where to go, MT5GATE_BUILD is for building:
+no keys."""
 
-_FILES: Final = (("state_dir",), ("simulator", "ticks"))
-"""Keys whose values are paths on this host: relative ones are relative to the file they stand in."""
+_FILES: Final = (("simulator", "ticks"), ("simulator", "bars"))
+"""Keys, state_dir aside, whose values are paths on this host: relative ones are relative to the file they stand in."""
+
+_MADE_UP: Final = ("simulator", "symbols")
+"""Below it are the broker's names, whose case counts, and values of every type."""
 
 
 class Tree:
@@ -110,7 +114,8 @@ def _take(tree: Tree, path: Path, node: Any, values: Mapping[Any, Any], above: t
             _take(tree, path, inner.get(name), value, keys)
             tree.origins[keys] = origin
         elif value is not None:
-            tree.put(keys, _located(path.parent, value) if keys in _FILES else value, origin)
+            is_file = keys == ("state_dir",) or keys[-2:] in _FILES
+            tree.put(keys, _located(path.parent, value) if is_file else value, origin)
 
 
 def _located(folder: Path, value: Any) -> Any:
@@ -127,10 +132,23 @@ def environment_layer(tree: Tree, environ: Mapping[str, str]) -> None:
         name = variable.removeprefix(PREFIX)
         if name == variable or name in _NOT_KEYS or not environ[variable]:
             continue
-        path = tuple(part.lower() for part in name.split("__"))
+        parts = name.split("__")
+        path = tuple(part.lower() for part in parts)
         if path[0] == "accounts" and len(path) > 1:
             path = ("accounts", _account_like(tree, path[1]), *path[2:])
-        tree.put(path, environ[variable], variable)
+        below = next((end for end in range(2, len(path) + 1) if path[end - 2 : end] == _MADE_UP), 0)
+        if below:
+            tree.put((*path[:below], *parts[below : below + 1], *path[below + 1 :]), _read(environ[variable]), variable)
+        else:
+            tree.put(path, environ[variable], variable)
+
+
+def _read(text: str) -> Any:
+    """Return what a text means in YAML, where no declared type tells; the text itself if it means nothing there."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
 
 
 def _account_like(tree: Tree, name: str) -> str:

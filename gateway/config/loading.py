@@ -7,19 +7,19 @@ where another host or another user could reach it. docs/CONFIGURATION.md tells e
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 
 from gateway import statedir
 from gateway.config.checks import PLACES, contradictions
 from gateway.config.endpoints import ipc_path, tcp_endpoint
 from gateway.config.layers import Tree, environment_layer, file_layer, merge, readable_by_others
-from gateway.config.model import Account, Schema
-from gateway.config.problems import Origins, problem_lines
+from gateway.config.model import Account, Schema, Simulator
+from gateway.config.problems import KeyPath, Origins, problem_lines
 from gateway.settings import (
     AccountSettings,
     BrokerSettings,
@@ -45,6 +45,9 @@ FILE_NAME: Final = "mt5gate.yaml"
 
 DEFAULT_TCP_PORT: Final = 5_550
 """First of the five ports used where there are no owner-only sockets; see `checks.PLACES`."""
+
+FIRST_SIMULATED_LOGIN: Final = 50_000_001
+"""The number of the first simulated account that is given none; the others follow."""
 
 _log = logging.getLogger("mt5gate.config")
 
@@ -149,18 +152,11 @@ class Config(Schema):
 
     def simulator_settings(self) -> tuple[SimulatorSettings, ...]:
         """Return what each simulated terminal's process is told: one for each simulated account, of its own state."""
-        default = SimulatorSettings(address="")
         return tuple(
             SimulatorSettings(
                 address=self._simulator_address(name),
-                tick_files=self.simulator.ticks,
-                speed=self.simulator.speed,
-                seed=self.simulator.seed,
-                deposit=self.simulator.deposit,
-                leverage=self.simulator.leverage,
-                login=account.login or default.login + index,
-                server=account.server or default.server,
-                password=account.password.get_secret_value(),
+                account=name,
+                terminal=self._terminal(name, account, index),
                 log_level=self.log.level,
             )
             for index, (name, account) in enumerate(self._simulated())
@@ -197,6 +193,25 @@ class Config(Schema):
             "log_level": self.log.level,
         }
 
+    def _terminal(self, name: str, account: Account, index: int) -> dict[str, Any]:
+        """Return what a simulated terminal is told, but for its address."""
+        section = self._section(account)
+        told = dict(section)
+        told["tick_files"], told["bar_files"] = told.pop("ticks"), told.pop("bars")
+        is_kept = told.pop("state")
+        told["state_file"] = (
+            str(Path(self.state_dir) / f"account-{name}.sqlite")
+            if is_kept or (is_kept is None and not section.is_replay)
+            else ""
+        )
+        told["investor_password"] = section.investor_password.get_secret_value()
+        told["password"] = account.password.get_secret_value()
+        told["login"] = account.login or FIRST_SIMULATED_LOGIN + index
+        return told | ({"server": account.server} if account.server else {})
+
+    def _section(self, account: Account) -> Simulator:
+        return account.simulator or self.simulator
+
     def _simulated(self) -> list[tuple[str, Account]]:
         return [(name, account) for name, account in self.accounts.items() if account.terminal == "simulated"]
 
@@ -210,7 +225,7 @@ class Config(Schema):
     def _since(self, account: Account) -> int:
         if account.feed.since is not None:
             return account.feed.since
-        return 0 if account.terminal == "simulated" and self.simulator.ticks else -1
+        return 0 if account.terminal == "simulated" and self._section(account).is_replay else -1
 
     def _board(self, feed: str) -> str:
         return str(Path(self.state_dir) / f"board-{feed}.shm")
@@ -262,6 +277,31 @@ def credentials(environ: Mapping[str, str] | None = None) -> Credentials:
     if login and not (login.isascii() and login.isdigit()):
         raise ConfigError(f"MT5_LOGIN: expected an account number, got {login!r}; set it to digits alone, or unset it")
     return Credentials((int(login or 0), environ.get("MT5_PASSWORD", ""), environ.get("MT5_SERVER", "")))
+
+
+def named_endpoint(environ: Mapping[str, str] | None = None) -> str:
+    """Return MT5GATE_ENDPOINT, "" if it is unset: the configuration, or the default, says where the gateway is."""
+    environ = os.environ if environ is None else environ
+    return environ.get("MT5GATE_ENDPOINT", "")
+
+
+def named_account(environ: Mapping[str, str] | None = None) -> str:
+    """Return MT5GATE_ACCOUNT, the account that scripts written for the MetaTrader5 package are meant for; "" if unset:
+    the gateway's default."""
+    environ = os.environ if environ is None else environ
+    return environ.get("MT5GATE_ACCOUNT", "")
+
+
+def scripts_environment(
+    folder: Path, endpoint: str = "", account: str = "", environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment in which Python finds packages in `folder` before others, and `named_account` and
+    `named_endpoint` find what isn't "" here."""
+    made = dict(os.environ if environ is None else environ)
+    made["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), made.get("PYTHONPATH", ""))))
+    made |= {"MT5GATE_ENDPOINT": endpoint} if endpoint else {}
+    made |= {"MT5GATE_ACCOUNT": account} if account else {}
+    return made
 
 
 def gateway_endpoint(environ: Mapping[str, str] | None = None) -> str:
@@ -374,21 +414,42 @@ def _completed(config: Config) -> Config:
         sections[section][key] = endpoints + tuple(endpoint for endpoint in tcp if endpoint not in endpoints)
     for section, values in sections.items():
         update[section] = getattr(config, section).model_copy(update=values)
-    ticks = tuple(str(Path(file).expanduser().absolute()) for file in config.simulator.ticks)
-    update["simulator"] = config.simulator.model_copy(update={"ticks": ticks})
+    update["simulator"] = shared = _with_absolute_paths(config.simulator)
+    update["accounts"] = {
+        name: account.model_copy(update={"simulator": _with_absolute_paths(shared.with_own(account.simulator))})
+        if account.simulator is not None
+        else account
+        for name, account in config.accounts.items()
+    }
     return config.model_copy(update=update)
 
 
+def _with_absolute_paths(section: Simulator) -> Simulator:
+    absolute = {
+        key: tuple(str(Path(file).expanduser().absolute()) for file in getattr(section, key))
+        for key in ("ticks", "bars")
+    }
+    return section.model_copy(update=absolute)
+
+
 def _warn_of_password(file: Path, config: Config, origins: Origins) -> None:
-    for name, account in config.accounts.items():
-        origin = origins.get(("accounts", name, "password"), "")
-        if account.password.get_secret_value() and origin.startswith(str(file)):
+    for path, secret in _secrets(config):
+        origin = origins.get(path, "")
+        if secret.get_secret_value() and origin.startswith(str(file)):
             _log.warning(
                 "%s holds a password and every user of this host can read it; run `chmod 600 %s`,"
                 " or give the password as MT5_PASSWORD",
                 origin,
                 file,
             )
+
+
+def _secrets(config: Config) -> Iterator[tuple[KeyPath, SecretStr]]:
+    yield ("simulator", "investor_password"), config.simulator.investor_password
+    for name, account in config.accounts.items():
+        yield ("accounts", name, "password"), account.password
+        if account.simulator is not None:
+            yield ("accounts", name, "simulator", "investor_password"), account.simulator.investor_password
 
 
 def _config_error(problems: list[str]) -> ConfigError:

@@ -6,6 +6,7 @@ no reason of its own only keeps out what can't be meant.
 
 import math
 import re
+from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -73,6 +74,32 @@ def _checked_speed(value: float) -> float:
     return value
 
 
+def _minutes(value: Any) -> Any:
+    """Let a number of minutes be written as one."""
+    return str(value) if type(value) is int else value
+
+
+def _plain(value: Any) -> Any:
+    """Return what a message to a process can carry: YAML makes more of a file than that."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("expected numbers, texts, and lists of them; put quotes around texts")
+    return value
+
+
+def _chance(value: float) -> float:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"expected a chance from 0 to 1, got {value!r}; 0.01 is one call in a hundred")
+    return value
+
+
 def _shown_speed(value: float) -> float | str:
     return "max" if math.isinf(value) else value
 
@@ -83,6 +110,10 @@ Binds = Annotated[tuple[Bind, ...], BeforeValidator(_many)]
 Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], BeforeValidator(_many)]
 Files = Annotated[tuple[str, ...], BeforeValidator(_many)]
 Speed = Annotated[float, BeforeValidator(_speed), AfterValidator(_checked_speed), PlainSerializer(_shown_speed)]
+
+Chance = Annotated[float, AfterValidator(_chance)]
+Terms = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""Of a symbol; the simulated terminal knows them."""
 
 
 class Section(BaseModel):
@@ -156,6 +187,45 @@ class Feed(Section):
         return self.name or (account if self.enabled else "")
 
 
+class Simulator(Section):
+    """A simulated terminal and its account. Everything but the paths and `state` is named as the terminal names it."""
+
+    ticks: Files = ()
+    bars: Files = ()
+    speed: Speed = 1.0
+    seed: int = Field(default=1, ge=0)
+    hours: Literal["always", "market"] = "always"
+    timezone: Annotated[str, BeforeValidator(_minutes)] = "0"
+    suffix: str = ""
+    symbols: dict[str, Terms] = Field(default_factory=dict)
+    generated_symbols: int = Field(default=0, ge=0, le=10_000)
+    deposit: float = Field(default=100_000.0, ge=0.0, allow_inf_nan=False)
+    currency: str = "USD"
+    leverage: int = Field(default=100, ge=1, le=10_000)
+    margin_mode: Literal["netting", "exchange", "hedging"] = "hedging"
+    fifo_close: bool = False
+    margin_call_level: float = Field(default=50.0, ge=0.0, le=1_000.0)
+    stop_out_level: float = Field(default=30.0, ge=0.0, le=1_000.0)
+    limit_orders: int = Field(default=500, ge=0, le=1_000_000)
+    limit_positions: int = Field(default=0, ge=0, le=1_000_000)
+    trade_allowed: bool = True
+    trade_expert: bool = True
+    execution_delay_ms: int = Field(default=0, ge=0, le=60_000)
+    faults: dict[str, Chance] = Field(default_factory=dict)
+    investor_password: SecretStr = SecretStr("")
+    state: bool | None = None
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether the market is recorded, not synthetic."""
+        return bool(self.ticks or self.bars)
+
+    def with_own(self, own: "Simulator | None") -> "Simulator":
+        """Return these settings with those keys replaced that an account gives for itself."""
+        given = own.model_fields_set if own is not None else ()
+        return self.model_copy(update={key: getattr(own, key) for key in given})
+
+
 class Account(Section):
     """One trading account and the terminal it is reached through."""
 
@@ -169,6 +239,7 @@ class Account(Section):
     portable: bool = False
     workers: Workers = Workers()
     feed: Feed = Feed()
+    simulator: Simulator | None = None
     connect_timeout_ms: int = Field(default=60_000, ge=100, le=600_000)
     hung_after_ms: int = Field(default=30_000, ge=100, le=3_600_000)
     settle_ms: int | None = Field(default=None, ge=100, le=3_600_000)  # None: 1 s if simulated, else a minute
@@ -190,19 +261,13 @@ class Account(Section):
                     f"path: a simulated terminal has no executable, got {self.path!r};"
                     " set terminal: metatrader5, or leave path out"
                 )
+        elif self.simulator is not None:
+            raise ValueError(
+                f"simulator: {self.terminal} is no simulated terminal; set terminal: simulated, or leave simulator out"
+            )
         if self.terminal == "metatrader5" and self.password.get_secret_value() and not self.login:
             raise ValueError("password: given without a login; set login (or MT5_LOGIN) too, or leave the password out")
         return self
-
-
-class Simulator(Section):
-    """The simulated terminal, if an account has one."""
-
-    ticks: Files = ()
-    speed: Speed = 1.0
-    seed: int = Field(default=1, ge=0)
-    deposit: float = Field(default=100_000.0, ge=0.0, allow_inf_nan=False)
-    leverage: int = Field(default=100, ge=1, le=10_000)
 
 
 class Schema(Section):

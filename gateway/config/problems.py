@@ -76,7 +76,10 @@ def suggestion(path: KeyPath) -> str:
 
 
 def key_paths() -> Iterator[tuple[str, ...]]:
-    """Yield the path of every key of the schema; NAME stands for an account's name."""
+    """Yield the path of every key of the schema; NAME stands for an account's name.
+
+    A section that may be left out repeats one that may not (an account's own `simulator`): its keys are told there.
+    """
     yield from _key_paths(Schema, ())
 
 
@@ -87,7 +90,7 @@ def _key_paths(section: type[BaseModel], above: tuple[str, ...]) -> Iterator[tup
         kind = _plain(field.annotation)
         if get_origin(kind) is dict:
             kind, path = get_args(kind)[1], (*path, "NAME")
-        if _is_section(kind):
+        if _is_section(kind) and not (_is_section(_plain(field.annotation)) and field.default is None):
             yield from _key_paths(kind, path)
 
 

@@ -48,6 +48,9 @@ FUNCTIONS: Final = frozenset(
 )
 """The package's 32 functions: nothing else of it can be called by name."""
 
+DROP_IN: Final = "clients.metatrader5"
+"""What calls itself MetaTrader5 where the distribution for hosts without a terminal is installed."""
+
 
 class MetaTrader5Terminal:
     """The process's one connection to an installed terminal; raises ImportError where there is no package."""
@@ -55,6 +58,8 @@ class MetaTrader5Terminal:
     def __init__(self) -> None:
         import MetaTrader5
 
+        if MetaTrader5.__name__ == DROP_IN:
+            raise ImportError("the MetaTrader5 installed here is mt5gate's drop-in, which leads to a gateway again")
         self._package: Any = MetaTrader5
 
     def initialize(self, login: Login) -> bool:

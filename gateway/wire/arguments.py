@@ -2,7 +2,8 @@
 
 `prepare` is the worker's side: it takes any Python arguments and returns plain ones in a fixed order, or fails as the
 package fails. `conforms` is the terminal's side: it checks that what arrived is in that form. Where the package's C
-code leaves a TypeError or OverflowError pending, it is raised here.
+code leaves a TypeError or OverflowError pending, it is raised here, with the text of the last error as its note; only
+a date that doesn't fit has none, since the package asks on with a wrong one.
 
 Source: the Windows wheel 5.0.6231; its `long` has 32 bits.
 """
@@ -22,6 +23,8 @@ MAX_NAME_UNITS: Final = 29
 MAX_GROUP: Final = 1997
 MAX_CREDENTIAL: Final = 254
 
+_INVALID: Final = "Invalid arguments"
+
 Arguments = tuple[Any, ...]
 Keywords = dict[str, Any]
 
@@ -29,7 +32,7 @@ Keywords = dict[str, Any]
 class BadArguments(Exception):
     """A call that the package answers itself: with `returns`, and with (-2, `text`) as the last error."""
 
-    def __init__(self, text: str = "Invalid arguments", returns: bool | None = None) -> None:
+    def __init__(self, text: str = _INVALID, returns: bool | None = None) -> None:
         super().__init__(text)
         self.text = text
         self.returns = returns
@@ -73,22 +76,32 @@ def _clean(value: str) -> str:
     return str(value)
 
 
+def _pending(error: TypeError | OverflowError, text: str = _INVALID) -> TypeError | OverflowError:
+    """Return an error that the package leaves pending, with its last error's text."""
+    error.add_note(text)
+    return error
+
+
 def _int32(value: Any) -> int:
-    number = int(operator.index(value))
+    try:
+        number = int(operator.index(value))
+    except TypeError as error:
+        raise _pending(error) from None
     if not -(2**31) <= number < 2**31:
-        raise OverflowError(f"signed integer is {'greater than maximum' if number > 0 else 'less than minimum'}")
+        side = "greater than maximum" if number > 0 else "less than minimum"
+        raise _pending(OverflowError(f"signed integer is {side}"))
     return number
 
 
 def _action(value: Any) -> int:
     if not isinstance(value, int):
-        raise TypeError(f"argument 1 must be int, not {type(value).__name__}")
+        raise _pending(TypeError(f"argument 1 must be int, not {type(value).__name__}"))
     return value % 2**32
 
 
 def _double(value: Any) -> float:
     if isinstance(value, (str, bytes, bytearray)) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
-        raise TypeError(f"must be real number, not {type(value).__name__}")
+        raise _pending(TypeError(f"must be real number, not {type(value).__name__}"))
     return float(value)
 
 
@@ -117,9 +130,9 @@ def _unsigned(value: Any, bits: int, text: str, returns: bool | None = None) -> 
     if not isinstance(value, int):
         raise BadArguments(text, returns)
     if value < 0:
-        raise OverflowError("can't convert negative int to unsigned")
+        raise _pending(OverflowError("can't convert negative int to unsigned"), text)
     if value >= 2**bits:
-        raise OverflowError("int too large to convert")
+        raise _pending(OverflowError("int too large to convert"), text)
     return int(value)
 
 
@@ -248,7 +261,7 @@ def _field(field: str, kind: type, value: Any) -> Any:
     if not isinstance(value, int):
         _refuse(field)
     if not -(2**63) <= value < 2**63:
-        raise OverflowError("int too big to convert")
+        raise _pending(OverflowError("int too big to convert"), f'Invalid "{field}" argument')
     return int(value)
 
 

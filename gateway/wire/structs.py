@@ -46,6 +46,16 @@ RECORD_BYTES: Final = 60
 """Size of one tick or bar in a `bin` on the wire."""
 
 
+_MISSING: Final[tuple[Any, ...]] = ("no sequence given",)
+
+
+class _Field(property):
+    """One field; it refuses to be set in the package's words."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        raise AttributeError("readonly attribute")
+
+
 class Struct(tuple[Any, ...]):
     """A tuple with named, read-only fields; subclasses declare them as annotations, in order."""
 
@@ -60,10 +70,15 @@ class Struct(tuple[Any, ...]):
         cls.n_fields = cls.n_sequence_fields = len(names)
         type.__setattr__(cls, "__match_args__", names)  # mypy allows no plain assignment to this name
         for index, name in enumerate(names):
-            setattr(cls, name, property(itemgetter(index)))
+            setattr(cls, name, _Field(itemgetter(index)))
 
-    def __new__(cls, sequence: Iterable[Any] = (), /) -> Self:
-        """Build from one sequence of exactly `n_fields` values; raises TypeError for any other."""
+    def __new__(cls, sequence: Iterable[Any] = _MISSING, unnamed: object = None, /) -> Self:
+        """Build from one sequence of exactly `n_fields` values; raises TypeError for any other.
+
+        `unnamed` is for fields beyond the sequence, which the package's structures don't have either.
+        """
+        if sequence is _MISSING:
+            raise TypeError("structseq() missing required argument 'sequence' (pos 1)")
         if not isinstance(sequence, Iterable):
             raise TypeError("constructor requires a sequence")
         self = super().__new__(cls, sequence)

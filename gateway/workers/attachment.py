@@ -243,4 +243,6 @@ class Attachment:
             self._log.warning("%s", fault)
         self.connected = False
         self.fault = fault
-        self._due_ns = now_ns + self._backoff.failed(now_ns)
+        delay_ns = self._backoff.failed(now_ns)
+        self._log.debug("the next attempt to connect starts in %d ms", delay_ns // 1_000_000)
+        self._due_ns = now_ns + delay_ns

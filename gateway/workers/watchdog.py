@@ -141,8 +141,8 @@ class Watchdog:
         assert child is not None
         self._child = None
         status = child.end()
-        if status == 0:
-            return  # it drained, and said GOODBYE itself
+        if status == 0 and self._draining:
+            return  # it drained, and said GOODBYE itself; unasked, 0 proves nothing: Wine says it of what was killed
         reason = child.killed_for or describe_exit(status)
         self._log.error("child %d is dead: %s", child.pid, reason)
         if not self._endpoint:

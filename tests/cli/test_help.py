@@ -22,9 +22,11 @@ ALL = sorted(commands(typer.main.get_command(cli.app)))
 def test_every_command_is_there() -> None:
     assert {" ".join(path) for path in ALL} == {
         *("run", "worker", "feed", "ticks", "quote", "positions", "orders", "account", "symbols", "history", "stats"),
-        *("order", "order buy", "order sell", "order close", "order modify", "order cancel"),
+        *("exec", "order", "order buy", "order sell", "order close", "order modify", "order cancel"),
         *("order list", "order status", "journal", "journal show", "journal verify"),
-        *("config", "config check", "config show", "version"),
+        *("config", "config check", "config show", "version", "simulator"),
+        *(f"simulator {name}" for name in ("fault", "faults", "clear", "buy", "sell", "close", "deposit", "withdraw")),
+        *(f"simulator {name}" for name in ("autotrading", "api", "connection", "account", "reset", "status")),
     }
 
 
@@ -37,8 +39,12 @@ def test_help_has_examples_that_are_of_this_command(mt5gate: Any, path: tuple[st
     assert f"mt5gate {' '.join(path)}" in examples
 
 
-SILENT = {("run",), ("worker",), ("feed",), ("order",), ("journal",), ("config",), ("config", "check")}
-"""Groups, and commands whose answer is a log or an exit status."""
+SILENT = {
+    *(("run",), ("worker",), ("feed",), ("exec",), ("order",), ("journal",), ("simulator",)),
+    *(("config",), ("config", "check")),
+    *(("simulator", name) for name in ("fault", "clear", "autotrading", "api", "connection", "account", "reset")),
+}
+"""Groups, and commands whose answer is a log, an exit status or somebody else's."""
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if path not in SILENT], ids=" ".join)

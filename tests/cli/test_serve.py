@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,12 +61,14 @@ def test_run_takes_the_command_line_over_everything(mt5gate: Any, started: list[
 
     mt5gate(
         *("run", "--config", "live.yaml", "--ticks", "a.csv", "--ticks", "b.csv", "--speed", "max", "--seed", "9"),
+        *("--margin-mode", "netting"),
         *("--state-dir", "/tmp/mt5gtest", "--tcp", "7000", "--log-level", "debug"),
     )
 
     (config,) = started
     assert config.simulator.ticks == (str(folder / "a.csv"), str(folder / "b.csv"))
     assert (config.simulator.speed, config.simulator.seed) == (float("inf"), 9)
+    assert config.simulator.margin_mode == "netting"
     assert (config.state_dir, config.log.level, config.broker.max_sessions) == ("/tmp/mt5gtest", "debug", 5)
     assert config.broker.endpoints == ("ipc:///tmp/mt5gtest/broker.ipc", "tcp://127.0.0.1:7000")
 
@@ -199,6 +202,15 @@ def test_config_check_says_fine_or_every_problem(mt5gate: Any, folder: Path) -> 
     assert ["live", "demo", "remote", "5", "from", "another", "host"] in [
         line.split() for line in fine.stdout.splitlines()
     ]
+
+    (folder / "odd.yaml").write_text(
+        "simulator: {symbols: {EURUSD: {swap_lng: 1}}}\naccounts: {one: , two: {simulator: {faults: {requot: 0.5}}}}"
+    )
+    odd = mt5gate("config", "check", "--config", "odd.yaml")
+    assert odd.exit_code == 2
+    one, two = odd.stderr.splitlines()
+    assert re.search(r"simulator of account one: symbols: EURUSD: .*'swap_lng'", one)
+    assert re.search(r"simulator of account two: .*'requot'", two)
 
     (folder / "bad.yaml").write_text("brokr: 1\nlog: {level: loud}")
     bad = mt5gate("config", "check", "--config", "bad.yaml")

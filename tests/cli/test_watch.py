@@ -224,3 +224,17 @@ def test_probe_measures_pings_and_reads_stage_by_stage(client: Any, mt5gate: Any
         name: timing["terminal"] if name != "count" else 3
         for name in ("count", "mean_ns", "p50_ns", "p99_ns", "p999_ns", "max_ns")
     }
+
+
+@pytest.mark.parametrize(
+    ("condition", "proven", "shown"),
+    [("live", True, " live "), ("live", False, " down "), ("lost", False, " lost "), ("dead", False, " dead ")],
+)
+def test_stats_show_a_worker_without_its_terminal_as_down(
+    mt5gate: Callable[..., Any], client: Any, condition: str, proven: bool, shown: str
+) -> None:
+    worker = {"name": "far-1", "condition": condition, "proven": proven, "reason": "terminal: not found (-10003)"}
+    client.answers["stats"] = {"workers": [worker]}
+    (line,) = (line for line in mt5gate("stats").stdout.splitlines() if line.startswith("far-1"))
+    assert shown in line
+    assert line.endswith("terminal: not found (-10003)")

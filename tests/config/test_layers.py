@@ -129,7 +129,9 @@ def test_key_with_nothing_behind_it_counts_as_not_given(loaded) -> None:
 def test_paths_in_the_file_are_relative_to_it_and_others_to_the_working_folder(folder: Path) -> None:
     there = folder / "etc"
     there.mkdir()
-    (there / "gate.yaml").write_text("state_dir: run\nsimulator: {ticks: [a.csv]}")
+    (there / "gate.yaml").write_text(
+        "state_dir: run\nsimulator: {ticks: [a.csv]}\naccounts: {one: {simulator: {bars: a.csv}}}"
+    )
     for file in (there / "a.csv", folder / "b.csv"):
         file.write_text("")
 
@@ -138,6 +140,7 @@ def test_paths_in_the_file_are_relative_to_it_and_others_to_the_working_folder(f
 
     assert config.state_dir == str(there / "run")
     assert config.simulator.ticks == (str(there / "a.csv"),)
+    assert config.accounts["one"].simulator.bars == (str(there / "a.csv"),)
     assert overridden.simulator.ticks == (str(folder / "b.csv"),)
 
 

@@ -114,6 +114,42 @@ PROBLEMS = {
         "simulator: {ticks: [absent.csv]}",
         r"simulator\.ticks\[0\] .*: expected a file of ticks, got '.*absent.csv', which isn't there; correct the path",
     ),
+    "absent ticks of an account": (
+        "accounts: {demo: {simulator: {bars: [absent.csv]}}}",
+        r"accounts\.demo\.simulator\.bars\[0\] .*: expected a file of bars, got '.*absent.csv', which isn't there;",
+    ),
+    "kept replay": (
+        "simulator: {ticks: [mt5gate.yaml], state: true}",
+        r"simulator\.state .*: a replay begins anew at every start, and an account can't go back .*; leave state out",
+    ),
+    "stop out before the margin call": (
+        "simulator: {margin_call_level: 40}\naccounts: {demo: {simulator: {stop_out_level: 45}}}",
+        r"accounts\.demo\.simulator\.stop_out_level .*: expected at most the margin call's level \(40\), got 45; lower",
+    ),
+    "shared by two": (
+        "simulator: {stop_out_level: 80}\naccounts: {a: , b: {simulator: {seed: 2}}, c: {simulator: {seed: 3}}}",
+        r"simulator\.stop_out_level .*:1\): expected at most the margin call's level \(50\), got 80; lower it",
+    ),
+    "chance": (
+        "simulator: {faults: {requote: 1.5}}",
+        r"simulator\.faults\.requote .*: expected a chance from 0 to 1, got 1.5; 0.01 is one call in a hundred",
+    ),
+    "margin mode": (
+        "simulator: {margin_mode: net}",
+        r"simulator\.margin_mode .*: expected netting, exchange or hedging, got 'net'; did you mean netting\?",
+    ),
+    "terms of no kind": (
+        "simulator: {symbols: {EURUSD: {swap_long: !!binary aGk=}}}",
+        r"simulator\.symbols\.EURUSD .*: expected numbers, texts, and lists of them; put quotes around texts",
+    ),
+    "terms of a symbol": (
+        "simulator: {symbols: {EURUSD: 5}}",
+        r"simulator\.symbols\.EURUSD .*: expected a mapping of keys, got 5; correct it",
+    ),
+    "simulator without one": (
+        "accounts: {live: {terminal: metatrader5, simulator: {seed: 2}}}",
+        r"accounts\.live\.simulator .*: metatrader5 is no simulated terminal; set terminal: simulated, or leave simul",
+    ),
     "key twice": (
         "log: {level: info}\nlog: {level: debug}",
         r"log \(.*:2\): stands in line 1 already; keep one of the",

@@ -1,12 +1,15 @@
 """What each process is told."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from gateway.config import credentials
+from gateway.config.model import Simulator
 from gateway.settings import AccountSettings
+from gateway.terminal.simulated.settings import Settings
 from gateway.wire.errors import ConfigError
 
 TWO = """
@@ -132,9 +135,10 @@ def test_two_simulated_accounts_have_terminals_of_their_own(loaded) -> None:
 
     one, two = config.simulator_settings()
 
+    assert (one.account, two.account) == ("one", "two")
     assert one.address != two.address
-    assert (one.login, one.password, one.server) == (50_000_001, "", "MT5Gate-Demo")
-    assert (two.login, two.password, two.server) == (5, "pw", "S")
+    assert (one.terminal["login"], one.terminal["password"]) == (50_000_001, "")
+    assert (two.terminal["login"], two.terminal["password"], two.terminal["server"]) == (5, "pw", "S")
     addresses = {worker.account: worker.address for worker in config.worker_settings()}
     assert addresses == {"one": one.address, "two": two.address}
 
@@ -143,14 +147,159 @@ def test_no_simulated_account_needs_no_simulator(loaded) -> None:
     assert loaded("accounts: {live: {terminal: remote}}").simulator_settings() == ()
 
 
-def test_simulator_is_told_every_key_of_its_section(loaded, folder: Path) -> None:
+SIMULATOR = """
+    simulator:
+      ticks: [a.csv]
+      bars: [b.csv]
+      speed: max
+      seed: 9
+      hours: market
+      timezone: 120
+      suffix: .r
+      symbols: {EURUSD: {swap_long: -3.5, sessions: [mon, tue], expiration_time: 2030-01-31}}
+      generated_symbols: 3
+      deposit: 5.5
+      currency: EUR
+      leverage: 30
+      margin_mode: netting
+      fifo_close: true
+      margin_call_level: 80
+      stop_out_level: 40
+      limit_orders: 7
+      limit_positions: 6
+      trade_allowed: false
+      trade_expert: false
+      execution_delay_ms: 8
+      faults: {requote: 0.25}
+      investor_password: look
+      state: false
+"""
+
+
+def test_simulated_terminal_is_told_every_key_of_its_section(loaded, folder: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text("")
+
+    (simulator,) = loaded(SIMULATOR).simulator_settings()
+    told = Settings(address=simulator.address, **simulator.terminal)
+
+    assert told == Settings(
+        address=simulator.address,
+        tick_files=(str(folder / "a.csv"),),
+        bar_files=(str(folder / "b.csv"),),
+        speed=float("inf"),
+        seed=9,
+        hours="market",
+        timezone="120",
+        suffix=".r",
+        symbols={"EURUSD": {"swap_long": -3.5, "sessions": ["mon", "tue"], "expiration_time": "2030-01-31"}},
+        generated_symbols=3,
+        deposit=5.5,
+        currency="EUR",
+        leverage=30,
+        margin_mode="netting",
+        fifo_close=True,
+        margin_call_level=80.0,
+        stop_out_level=40.0,
+        limit_orders=7,
+        limit_positions=6,
+        trade_allowed=False,
+        trade_expert=False,
+        execution_delay_ms=8,
+        faults={"requote": 0.25},
+        investor_password="look",
+    )
+    in_the_text = {line.partition(":")[0].strip() for line in SIMULATOR.splitlines()} - {"", "simulator"}
+    assert in_the_text == set(Simulator.model_fields), "a key is missing above"
+
+
+def test_configuration_has_a_key_for_everything_a_simulated_terminal_can_be_told(loaded) -> None:
+    (simulator,) = loaded("accounts: {one: {server: S}}").simulator_settings()
+
+    for_nobody_to_choose = {"company", "name"}
+    assert {field.name for field in dataclasses.fields(Settings)} == {
+        "address",
+        *simulator.terminal,
+        *for_nobody_to_choose,
+    }
+
+
+def test_defaults_are_what_a_simulated_terminal_has_by_itself(loaded) -> None:
+    (simulator,) = loaded().simulator_settings()
+    by_itself = Settings(address=simulator.address)
+
+    differing = {name for name, value in simulator.terminal.items() if getattr(by_itself, name) != value}
+    assert differing == {"seed", "state_file"}
+
+
+def test_account_has_its_own_keys_before_the_shared_ones(loaded) -> None:
+    config = loaded(
+        """
+        simulator: {seed: 5, currency: EUR, symbols: {EURUSD: {swap_long: 1}}}
+        accounts:
+          one:
+          two: {simulator: {seed: 6, symbols: {GBPUSD: {swap_long: 2}}}}
+        """,
+        {"MT5GATE_ACCOUNTS__TWO__SIMULATOR__LEVERAGE": "50"},
+    )
+
+    one, two = (simulator.terminal for simulator in config.simulator_settings())
+
+    keys = ("seed", "currency", "leverage", "symbols")
+    assert [one[key] for key in keys] == [5, "EUR", 100, {"EURUSD": {"swap_long": 1}}]
+    assert [two[key] for key in keys] == [6, "EUR", 50, {"GBPUSD": {"swap_long": 2}}]
+    assert config.accounts["one"].simulator is None
+    assert config.accounts["two"].simulator.currency == "EUR"  # what is shown is the outcome
+
+
+def test_account_of_its_own_may_be_a_replay(loaded, folder: Path) -> None:
     (folder / "a.csv").write_text("")
-    config = loaded("simulator: {ticks: [a.csv], speed: max, seed: 9, deposit: 5.5, leverage: 30}")
+    config = loaded("accounts: {one: , two: {simulator: {ticks: a.csv, speed: max}}}")
+
+    one, two = (simulator.terminal for simulator in config.simulator_settings())
+
+    assert (one["tick_files"], two["tick_files"]) == ((), (str(folder / "a.csv"),))
+    assert [feed.since for feed in config.feed_settings()] == [-1, 0]
+
+
+@pytest.mark.parametrize(
+    ("section", "is_kept"),
+    [("", True), ("state: true", True), ("state: false", False), ("ticks: a.csv", False), ("bars: a.csv", False)],
+)
+def test_account_is_kept_on_disk_unless_it_is_a_replay(loaded, folder: Path, section: str, is_kept: bool) -> None:
+    (folder / "a.csv").write_text("")
+    config = loaded(f"accounts: {{my-demo: {{simulator: {{{section}}}}}}}" if section else "accounts: {my-demo: }")
 
     (simulator,) = config.simulator_settings()
 
-    assert simulator.tick_files == (str(folder / "a.csv"),)
-    assert (simulator.speed, simulator.seed, simulator.deposit, simulator.leverage) == (float("inf"), 9, 5.5, 30)
+    assert simulator.terminal["state_file"] == (f"{config.state_dir}/account-my-demo.sqlite" if is_kept else "")
+
+
+def test_symbols_and_faults_can_be_told_in_variables(loaded) -> None:
+    config = loaded(
+        "",
+        {
+            "MT5GATE_SIMULATOR__SYMBOLS__EURUSD__SWAP_LONG": "-3.5",
+            "MT5GATE_SIMULATOR__SYMBOLS__XAUUSD": "{filling: [fok, ioc]}",
+            "MT5GATE_SIMULATOR__FAULTS__REQUOTE": "0.5",
+            "MT5GATE_SIMULATOR__TIMEZONE": "120",
+        },
+    )
+
+    (simulator,) = config.simulator_settings()
+
+    assert simulator.terminal["symbols"] == {"EURUSD": {"swap_long": -3.5}, "XAUUSD": {"filling": ["fok", "ioc"]}}
+    assert simulator.terminal["faults"] == {"requote": 0.5}
+    assert simulator.terminal["timezone"] == "120"
+
+
+def test_simulated_terminals_passwords_arent_shown(loaded) -> None:
+    config = loaded("accounts: {one: {password: hunter2, simulator: {investor_password: hunter3}}}")
+
+    shown = repr(config.simulator_settings()) + repr(config) + str(config.model_dump(mode="json"))
+
+    assert "hunter" not in shown
+    assert config.simulator_settings()[0].terminal["investor_password"] == "hunter3"
 
 
 def test_feeds_are_of_enabled_accounts_of_this_host(loaded) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import config, pool
 from gateway.pool import MAX_REFUSALS, Member, Supervisor
-from gateway.process import EXIT_REFUSED, Beat, State, Stop
+from gateway.process import EXIT_REFUSED, EXIT_UNAVAILABLE, Beat, State, Stop
 from gateway.statedir import Lock
 
 DEADLINE_S = 60.0
@@ -30,7 +30,7 @@ class FakeChild:
 
     begun: ClassVar[list["FakeChild"]]
     log: ClassVar[list[tuple[str, str]]]
-    refuses = False
+    refuses: int | None = None
 
     def __init__(self, role: str, settings: str) -> None:
         self.role = role
@@ -40,7 +40,7 @@ class FakeChild:
         self.killed_for = ""
         self.complaint = ""
         self.stubborn = False
-        self.status: int | None = EXIT_REFUSED if self.refuses else None
+        self.status: int | None = self.refuses
         self.begun.append(self)
 
     def poll(self) -> int | None:
@@ -189,8 +189,31 @@ def test_second_request_to_stop_cuts_the_waiting_short(running: Running, childre
 
 
 def test_process_that_cannot_run_as_told_ends_the_start(children: type[FakeChild]) -> None:
-    children.refuses = True
+    children.refuses = EXIT_REFUSED
     running = Running(("broker",))
+    wait_until(lambda: running.status == EXIT_REFUSED, "the supervisor to give up")
+    assert len(children.begun) == MAX_REFUSALS
+    running.end()
+    running.stop.close()
+
+
+def test_simulated_terminal_that_cannot_run_as_told_ends_the_start_at_once(
+    children: type[FakeChild], caplog: pytest.LogCaptureFixture
+) -> None:
+    children.refuses = EXIT_REFUSED
+    running = Running(("simulator",))
+    wait_until(lambda: running.status == EXIT_REFUSED, "the supervisor to give up")
+    assert len(children.begun) == 1
+    assert "starts again" not in caplog.text
+    running.end()
+    running.stop.close()
+
+
+def test_simulated_terminal_that_lacks_something_is_tried_again(
+    children: type[FakeChild],
+) -> None:
+    children.refuses = EXIT_UNAVAILABLE
+    running = Running(("simulator",))
     wait_until(lambda: running.status == EXIT_REFUSED, "the supervisor to give up")
     assert len(children.begun) == MAX_REFUSALS
     running.end()

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from gateway.terminal.port import Login
+from gateway.terminal.simulated.commands import is_command
 from gateway.terminal.simulated.connection import SimulatedConnection
 from gateway.terminal.simulated.market.export import Export
 from gateway.terminal.simulated.server import serve
+from gateway.terminal.simulated.session import Session
 from gateway.terminal.simulated.settings import Settings
-from gateway.terminal.simulated.terminal import Session, SimulatedTerminal
+from gateway.terminal.simulated.terminal import SimulatedTerminal
 from gateway.wire.arguments import conforms, prepare
 from gateway.wire.structs import TICK_DTYPE, OrderSendResult
 
@@ -45,6 +47,21 @@ class Written:
         arguments = prepare(name, args, kwargs)
         assert conforms(name, arguments)
         code, text, result = self.terminal.call(self.session, name, arguments, self.now_ns)
+        self.error = (code, text)
+        return result
+
+    def fault(
+        self, name: str, count: int = 1, *, skip: int = 0, call: str = "", symbol: str = "", **takes: Any
+    ) -> None:
+        """Script a fault."""
+        self.terminal.faults.inject(
+            name, self.now_ns, count=count, skip=skip, call=call, symbol=symbol, parameters=takes
+        )
+
+    def command(self, name: str, *arguments: Any) -> Any:
+        """Give a command, as somebody at the terminal."""
+        assert is_command(name, arguments)
+        code, text, result = self.terminal.command(name, arguments, self.now_ns)
         self.error = (code, text)
         return result
 

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from gateway.terminal.metatrader5 import FUNCTIONS, MetaTrader5Terminal
+from gateway.terminal.metatrader5 import DROP_IN, FUNCTIONS, MetaTrader5Terminal
 from gateway.terminal.port import Login
 from gateway.wire.arguments import CALLS
 
@@ -44,6 +44,13 @@ def package(monkeypatch):
     made = Package()
     monkeypatch.setitem(sys.modules, "MetaTrader5", made)
     return made
+
+
+def test_drop_in_is_no_terminal(monkeypatch):
+    monkeypatch.setitem(sys.modules, "MetaTrader5", types.ModuleType(DROP_IN))
+
+    with pytest.raises(ImportError, match="drop-in"):
+        MetaTrader5Terminal()
 
 
 def test_package_is_imported_when_a_terminal_is_made(monkeypatch):

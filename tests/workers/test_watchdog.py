@@ -91,6 +91,11 @@ def test_dead_child_is_told_and_followed_by_a_greater_epoch(kennel: Kennel, brok
     assert first.ended
 
 
+def test_unasked_end_is_told_even_if_its_status_is_zero(kennel: Kennel, broker: Any) -> None:
+    kennel.lives[0].status = 0
+    assert broker.goodbye().reason == "exited with status 0"
+
+
 def test_hung_child_is_told_only_when_it_is_dead(kennel: Kennel, broker: Any, until: Any) -> None:
     first = kennel.lives[0]
     first.hangs_for = "a terminal call didn't return in time"

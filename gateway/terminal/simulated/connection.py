@@ -9,6 +9,7 @@ from gateway.terminal.port import Login
 from gateway.terminal.simulated.address import parse
 from gateway.terminal.simulated.frames import LENGTH, MAX_REPLY_BYTES, FrameError, decode, encode
 from gateway.wire import constants as mt5
+from gateway.wire.answers import FALSE_ON_FAILURE, SUCCESS, TEXTS, UNCONNECTED, unconnected
 from gateway.wire.arguments import BadArguments, prepare
 from gateway.wire.structs import (
     RATES_DTYPE,
@@ -28,7 +29,6 @@ from gateway.wire.structs import (
 
 __all__ = ("SimulatedConnection",)
 
-_SUCCESS: Final = (mt5.RES_S_OK, "Success")
 _RECEIVE_BYTES: Final = 65_536
 
 _STRUCTURE: Final[dict[str, type[Any]]] = {
@@ -53,16 +53,6 @@ _ARRAY: Final[dict[str, np.dtype[np.void]]] = {
     "copy_rates_from_pos": RATES_DTYPE,
     "copy_rates_range": RATES_DTYPE,
 }
-_FALSE_ON_FAILURE: Final = ("initialize", "login", "symbol_select", "market_book_add", "market_book_release")
-_UNCONNECTED: Final = {
-    "market_book_add": _SUCCESS,
-    "market_book_release": _SUCCESS,
-    "symbols_get": (
-        mt5.RES_E_INVALID_VERSION,
-        "Terminal: Incompatible versions, please install the latest version of Terminal and Python module",
-    ),
-}
-"""What the package's last error is without a connection, where it isn't -10004."""
 
 
 class SimulatedConnection:
@@ -73,7 +63,7 @@ class SimulatedConnection:
         self._buffer = bytearray()
         self._call_id = 0
         self._address = ""
-        self._error: tuple[int, str] = _SUCCESS
+        self._error: tuple[int, str] = SUCCESS
 
     def initialize(self, login: Login) -> bool:
         """Connect to `login.address` (or the last one) and log in, within `login.timeout_ms` altogether."""
@@ -104,10 +94,10 @@ class SimulatedConnection:
         except BadArguments as error:
             self._error = (mt5.RES_E_INVALID_PARAMS, error.text)
             return error.returns
-        except (TypeError, OverflowError):
-            self._error = (mt5.RES_E_INVALID_PARAMS, "Invalid arguments")
+        except (TypeError, OverflowError) as error:
+            self._error = self._error_of(name, error)
             raise
-        self._error = _SUCCESS
+        self._error = SUCCESS
         if name == "initialize":
             path, login, password, server, timeout_ms, portable = arguments
             return self.initialize(Login(path or "", login, password, server, timeout_ms, portable))
@@ -125,7 +115,16 @@ class SimulatedConnection:
 
     def shutdown(self) -> None:
         """Close the connection; the terminal itself stays."""
-        self._drop(*_SUCCESS)
+        self._drop(*SUCCESS)
+
+    def _error_of(self, name: str, error: TypeError | OverflowError) -> tuple[int, str]:
+        """Return the last error beside an exception that the package leaves pending; see `arguments.prepare`."""
+        notes = getattr(error, "__notes__", None)
+        if notes:
+            return mt5.RES_E_INVALID_PARAMS, notes[0]
+        if isinstance(error, OverflowError):  # a date: the package asks on with a wrong one
+            return unconnected(name) if self._socket is None else SUCCESS
+        return self._error
 
     def _connect(self, timeout_s: float) -> None:
         address = parse(self._address)
@@ -140,29 +139,24 @@ class SimulatedConnection:
 
     def _ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """Send one request and wait for its reply; sets the last error."""
-        failure = False if name in _FALSE_ON_FAILURE else None
         if self._socket is None:
-            self._error = _UNCONNECTED.get(name, (mt5.RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection"))
-            return failure
+            self._error = unconnected(name)
+            return _failure(name)
         self._call_id += 1
         try:
             self._socket.sendall(encode((self._call_id, name, arguments)))
         except TimeoutError:
-            self._drop(mt5.RES_E_INTERNAL_FAIL_TIMEOUT, "IPC timeout")
-            return failure
+            return self._lose(name, mt5.RES_E_INTERNAL_FAIL_TIMEOUT)
         except OSError:
-            self._drop(mt5.RES_E_INTERNAL_FAIL_SEND, "IPC send failed")
-            return failure
+            return self._lose(name, mt5.RES_E_INTERNAL_FAIL_SEND)
         try:
             call_id, code, text, result = decode(self._receive(self._socket), 4)
             if call_id != self._call_id:
                 raise FrameError(f"expected the reply to call {self._call_id}, got {call_id}")
         except TimeoutError:
-            self._drop(mt5.RES_E_INTERNAL_FAIL_TIMEOUT, "IPC timeout")
-            return failure
+            return self._lose(name, mt5.RES_E_INTERNAL_FAIL_TIMEOUT)
         except (OSError, FrameError):
-            self._drop(mt5.RES_E_INTERNAL_FAIL_RECEIVE, "IPC recv failed")
-            return failure
+            return self._lose(name, mt5.RES_E_INTERNAL_FAIL_RECEIVE)
         self._error = (code, text)
         return result
 
@@ -187,6 +181,13 @@ class SimulatedConnection:
             raise ConnectionResetError("the terminal closed the connection")
         self._buffer += received
 
+    def _lose(self, name: str, code: int) -> bool | None:
+        """Close a broken connection; the call fails, and says why unless the package doesn't for this one."""
+        self._drop(code, TEXTS[code])
+        if UNCONNECTED.get(name) == SUCCESS:
+            self._error = SUCCESS
+        return _failure(name)
+
     def _drop(self, code: int, text: str) -> None:
         """Close the connection, as the package does after a failed pipe: until `initialize` there is none."""
         if self._socket is not None:
@@ -194,6 +195,10 @@ class SimulatedConnection:
             self._socket = None
         self._buffer.clear()
         self._error = (code, text)
+
+
+def _failure(name: str) -> bool | None:
+    return False if name in FALSE_ON_FAILURE else None
 
 
 def _shaped(name: str, value: Any) -> Any:

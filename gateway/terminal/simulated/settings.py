@@ -1,6 +1,6 @@
 """What a simulated terminal is told when it starts; plain data, checked once."""
 
-import math
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,6 +9,21 @@ __all__ = ("MARGIN_MODES", "Settings")
 MARGIN_MODES: Final = ("netting", "exchange", "hedging")
 """The account's margin mode by name, in the order of ACCOUNT_MARGIN_MODE_*."""
 HOURS: Final = ("always", "market")
+_BOUNDS: Final = (
+    ("seed", 0, 2**63 - 1),
+    ("generated_symbols", 0, 10_000),
+    ("deposit", 0.0, 1e15),
+    ("leverage", 1, 10_000),
+    ("margin_call_level", 0.0, 1_000.0),
+    ("stop_out_level", 0.0, 1_000.0),
+    ("limit_orders", 0, 1_000_000),
+    ("limit_positions", 0, 1_000_000),
+    ("execution_delay_ms", 0, 60_000),
+    ("login", 1, 2**63 - 1),
+)
+"""Least and most. A deposit has cents, and a float holds them up to 9e15: above, books wouldn't add up."""
+_CURRENCY: Final = re.compile(r"[A-Z][A-Z0-9]{2,7}")
+_SUFFIX: Final = re.compile(r"[A-Za-z0-9._#+-]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +38,10 @@ class Settings:
     an IANA name ("Europe/Athens") or minutes ahead of UTC. `symbols`: per symbol what differs from its specification
     (see `market.catalog`), `suffix` is put behind every name, `generated_symbols` adds as many made-up ones.
 
-    `margin_call_level`, `stop_out_level`: percent. `limit_orders`: pending orders allowed, 0 is no limit.
-    `execution_delay_ms`: above 0, a deal is answered "placed" and executed so much later. `faults`: chance of each
-    fault of a call, by its name (see `faults`). `state_file`: where the account is kept on disk; empty keeps it in
-    memory alone.
+    `margin_call_level`, `stop_out_level`: percent. `limit_orders`: pending orders allowed, `limit_positions`: open
+    positions (with hedging, pending orders count too), 0 is no limit. `execution_delay_ms`: above 0, a deal is answered
+    "placed" and executed so much later. `faults`: chance of each fault of a call, by its name (see `faults`).
+    `state_file`: where the account is kept on disk; empty keeps it in memory alone, as a replay must.
     """
 
     address: str
@@ -47,6 +62,7 @@ class Settings:
     margin_call_level: float = 50.0
     stop_out_level: float = 30.0
     limit_orders: int = 500
+    limit_positions: int = 0
     trade_allowed: bool = True
     trade_expert: bool = True
     execution_delay_ms: int = 0
@@ -62,13 +78,26 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.speed > 0.0:
             raise ValueError(f"speed: expected a number above 0, got {self.speed!r}")
-        if not (math.isfinite(self.deposit) and self.deposit >= 0.0):
-            raise ValueError(f"deposit: expected a finite amount of at least 0, got {self.deposit!r}")
-        if self.leverage < 1:
-            raise ValueError(f"leverage: expected at least 1, got {self.leverage!r}")
-        if self.login < 1:
-            raise ValueError(f"login: expected a positive account number, got {self.login!r}")
-        if self.margin_mode not in MARGIN_MODES:
-            raise ValueError(f"margin_mode: expected one of {', '.join(MARGIN_MODES)}, got {self.margin_mode!r}")
-        if self.hours not in HOURS:
-            raise ValueError(f"hours: expected one of {', '.join(HOURS)}, got {self.hours!r}")
+        for name, least, most in _BOUNDS:
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(f"{name}: expected a number from {least:g} to {most:g}, got {value!r}")
+        for name, choices in (("margin_mode", MARGIN_MODES), ("hours", HOURS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if not _CURRENCY.fullmatch(self.currency):
+            raise ValueError(f"currency: expected a code such as USD, got {self.currency!r}")
+        if not _SUFFIX.fullmatch(self.suffix):
+            raise ValueError(
+                f"suffix: expected at most 8 letters, digits and any of . _ # + -, got {self.suffix!r}: a symbol's"
+                " name has at most 29 characters, and groups are parted by commas"
+            )
+        if self.stop_out_level > self.margin_call_level:
+            raise ValueError(
+                f"stop_out_level: expected at most the margin call's level ({self.margin_call_level:g}), got"
+                f" {self.stop_out_level!r}"
+            )
+        if self.investor_password and self.investor_password == self.password:
+            raise ValueError("investor_password: expected another one than the password, got the same")
+        if self.state_file and (self.tick_files or self.bar_files):
+            raise ValueError("state_file: a replay begins anew at every start, and an account can't go back with it")

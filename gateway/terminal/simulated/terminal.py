@@ -1,185 +1,391 @@
-"""A simulated terminal: the package's calls by name, over books, market and trade server. Pure: time comes in.
+"""A simulated terminal: the package's calls by name, over a market and the accounts traded on it. Pure: time comes in.
 
 Arguments arrive in the canonical form of `arguments.prepare`; results leave as plain values, structures (tuples) and,
-for ticks and bars, packed bytes. One terminal has one account; all its sessions share it.
+for ticks and bars, packed bytes. One terminal shows one account; all its sessions share it, its login and its switches.
+
+A terminal that has lost its trade server (or isn't running) hears nothing: its market stands still. What happened
+meanwhile is worked off when it hears again, tick by tick and at the times it happened; only then is it connected.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from gateway.terminal.simulated.market.export import Export
-from gateway.terminal.simulated.market.rates import TIMEFRAMES, period_seconds
-from gateway.terminal.simulated.market.replay import ReplaySource
-from gateway.terminal.simulated.market.specification import SPECIFICATIONS, specification_for
-from gateway.terminal.simulated.market.symbols import Market, Symbol
-from gateway.terminal.simulated.market.synthetic import HISTORY_MS, SyntheticSource, minute_history
+from gateway.terminal.simulated.accounts import MAX_LOGINS, Accounts
+from gateway.terminal.simulated.charts import MAX_BARS, Charts
+from gateway.terminal.simulated.commands import CommandError, Commands
+from gateway.terminal.simulated.distortion import PLAIN, Distortion
+from gateway.terminal.simulated.failures import SUCCESS, CallFailed, Reply, failed
+from gateway.terminal.simulated.fault_kinds import FaultError
+from gateway.terminal.simulated.faults import CLEAR, LOGINS, Faults, Verdict, symbol_of
+from gateway.terminal.simulated.market.building import Recording, build_market
+from gateway.terminal.simulated.market.catalog import shown
+from gateway.terminal.simulated.market.symbols import Symbol
+from gateway.terminal.simulated.ordering import Ordering, hostile, refused
+from gateway.terminal.simulated.portfolio import EMPTY
+from gateway.terminal.simulated.session import PROMPT, Delivery, Session
 from gateway.terminal.simulated.settings import Settings
-from gateway.terminal.simulated.symbol_info import BOOK_DEPTH, describe
-from gateway.terminal.simulated.trading.account import Account
-from gateway.terminal.simulated.trading.books import Book, Order, Position
-from gateway.terminal.simulated.trading.execution import Execution, describe_order
-from gateway.terminal.simulated.trading.rules import Rules
-from gateway.terminal.simulated.trading.trade import TradeServer
-from gateway.terminal.simulated.trading.triggers import Triggers
-from gateway.terminal.simulated.trading.valuation import Valuation
+from gateway.terminal.simulated.trading.books import Changes
+from gateway.terminal.simulated.watch import NO_TICK, Watch
 from gateway.wire import constants as mt5
-from gateway.wire.groups import matches
-from gateway.wire.structs import BookInfo, SymbolInfo, TerminalInfo, Tick, TradePosition, TradeRequest
+from gateway.wire.structs import AccountInfo, TerminalInfo
 
-__all__ = ("SUCCESS", "Reply", "Session", "SimulatedTerminal")
+__all__ = ("Session", "SimulatedTerminal")
 
 BUILD: Final = 5000
 BUILD_DATE: Final = "01 Jan 2025"
-MAX_BARS: Final = 100_000
-"""The terminal's "max bars in chart": requests that could exceed it are refused."""
-SUCCESS: Final = "Success"
-
-Reply = tuple[int, str, Any]
-"""A call's last error, code and text, and its result."""
+ACCOUNT_AGE_MS: Final = 300_000
+"""How long before the terminal's first start its account was opened, so that the deposit lies in the past."""
 
 _NO_CONNECTION: Final = (mt5.RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection", None)
-_COPY_FLAGS: Final = mt5.COPY_TICKS_INFO | mt5.COPY_TICKS_TRADE
-_BUY_SELL: Final = (mt5.ORDER_TYPE_BUY, mt5.ORDER_TYPE_SELL)
-
-
-@dataclass(slots=True)
-class Session:
-    """What belongs to one connection: whether it has logged in, and whose depth of market it has opened."""
-
-    authorised: bool = False
-    books: set[str] = field(default_factory=set)
-
-
-class _CallFailed(Exception):
-    """The terminal says no: the call's last error and what it returns."""
-
-    def __init__(self, code: int, text: str, returns: bool | None = None) -> None:
-        super().__init__(code, text)
-        self.reply: Reply = (code, text, returns)
-
-
-def _failed(returns: bool | None = None) -> _CallFailed:
-    return _CallFailed(mt5.RES_E_FAIL, "Terminal: Call failed", returns)
-
-
-def _not_found() -> _CallFailed:
-    return _CallFailed(mt5.RES_E_NOT_FOUND, "Terminal: Not found")
-
-
-def _invalid() -> _CallFailed:
-    return _CallFailed(mt5.RES_E_INVALID_PARAMS, "Terminal: Invalid params")
+_NOT_RUNNING: Final = (mt5.RES_E_INTERNAL_FAIL_INIT, "IPC initialize failed, MetaTrader 5 x64 not found", False)
+_LOST: Final = (mt5.RES_E_INTERNAL_FAIL_RECEIVE, "IPC recv failed", None)
+_NS_PER_MS: Final = 1_000_000
+_TICKS: Final = ("copy_ticks_from", "copy_ticks_range")
+_RATES: Final = ("copy_rates_from", "copy_rates_from_pos", "copy_rates_range")
 
 
 class SimulatedTerminal:
-    """One terminal with one account.
+    """One terminal and its accounts.
 
-    `exports`: recorded ticks; each symbol's replay starts when it is first selected. Without any, the market is
-    synthetic: all listed symbols, all selected. `start_ms` is the server's time now, `now_ns` the monotonic clock.
+    `exports`: recorded ticks and bars; each symbol's replay starts when it is first selected. Without any, the market
+    is made up, and what a fresh terminal shows is selected. `start_ms` is the time in UTC at `now_ns`, of the monotonic
+    clock.
+    `saved`: accounts to go on from, by login, with the server's time then. Raises FaultError for a chance of a fault
+    that can't be meant, ValueError for an account that holds what isn't listed.
     """
 
-    def __init__(self, settings: Settings, exports: Sequence[Export], start_ms: int, now_ns: int) -> None:
-        self._settings = settings
-        self._market = Market(_replayed(settings, exports) if exports else _synthetic(settings, start_ms))
-        self._book = Book()
-        self._valuation = Valuation(self._market, settings.leverage)
-        self._account = Account(settings, self._book, self._market, self._valuation)
-        execution = Execution(self._book, self._valuation)
-        rules = Rules(self._book, self._market, self._account)
-        self._trade = TradeServer(self._book, self._market, self._account, rules, execution)
-        self._triggers = Triggers(self._book, self._market, self._account, execution)
-        begins = [int(export.ticks["time_msc"][0]) for export in exports if len(export.ticks)]
-        self._book.deposit(settings.deposit, min(begins, default=start_ms - HISTORY_MS))
-        if not exports:
-            for symbol in self._market.symbols.values():
-                self._market.select(symbol, now_ns)
-        self._calls: dict[str, Callable[..., Any]] = {
-            "version": self._version,
-            "terminal_info": self._terminal_info,
-            "account_info": self._account.info,
-            "copy_ticks_from": self._copy_ticks_from,
-            "copy_ticks_range": self._copy_ticks_range,
-            "copy_rates_from": self._copy_rates_from,
-            "copy_rates_from_pos": self._copy_rates_from_pos,
-            "copy_rates_range": self._copy_rates_range,
-            "positions_total": lambda: len(self._book.positions),
-            "positions_get": self._positions_get,
-            "orders_total": lambda: len(self._book.orders),
-            "orders_get": self._orders_get,
-            "history_orders_total": self._book.history.count_between,
-            "history_orders_get": self._history_orders_get,
-            "history_deals_total": self._book.deals.count_between,
-            "history_deals_get": self._history_deals_get,
-            "order_check": lambda *fields: self._trade.check(TradeRequest(fields)),
-            "order_send": lambda *fields: self._trade.send(TradeRequest(fields)),
-            "order_calc_margin": self._order_calc_margin,
-            "order_calc_profit": self._order_calc_profit,
-            "symbol_info": self._symbol_info,
-            "symbol_info_tick": self._symbol_info_tick,
-            "symbols_total": lambda: len(self._market.symbols),
-            "symbols_get": self._symbols_get,
-        }
+    def __init__(
+        self,
+        settings: Settings,
+        exports: Sequence[Recording],
+        start_ms: int,
+        now_ns: int,
+        saved: Mapping[int, tuple[Changes, int]] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.faults = Faults(settings.seed, settings.faults)
+        self.market = build_market(settings, exports, start_ms, now_ns)
+        self.accounts = Accounts(settings, self.market, saved or {})
+        self.ordering = Ordering(self.market, lambda: self.desk)
+        self.gone = False
+        self.life = 0
+        """Counts how often the terminal has gone: what was connected before isn't any more."""
+        self.hears = True
+        """Whether anything reaches the terminal from its trade server."""
+        self._online = self._autotrading = True
+        self._login = self.login = settings.login
+        self._behind_ns: int | None = None
+        self._lag_ms = 0
+        self._pace = settings.speed if exports else 1.0
+        self._moved_ns = now_ns
+        self._settled = -1
+        self._empty: dict[str, int] = {}
+        self._charts = Charts(self.market)
+        self._watch = Watch(self.market)
+        self._commands = Commands(self)
+        age_ms = 0 if exports else ACCOUNT_AGE_MS
+        self.desk = self.accounts.open(settings.login, self.market.begin_msc - age_ms)
+        held = [name for name in self.market.symbols if self.accounts.hold(name)]
+        for name in (*(() if exports else shown(settings)), *held):
+            self.market.select(self.market.symbols[name], now_ns)
+            self._quote_conversions(name, now_ns)
+        self._calls = self._table()
         self._session_calls: dict[str, Callable[..., Any]] = {
-            "market_book_add": self._market_book_add,
-            "market_book_release": self._market_book_release,
-            "market_book_get": self._market_book_get,
+            "market_book_add": self._watch.add_book,
+            "market_book_release": self._watch.release_book,
+            "market_book_get": self._watch.book,
         }
+        self._settle(now_ns)
 
-    @property
-    def balance(self) -> float:
-        """The account's balance."""
-        return self._book.balance
+    # --- what is asked ---
 
     def call(self, session: Session, name: str, arguments: Sequence[Any], now_ns: int) -> Reply:
-        """Execute one call; `arguments` conform to it (see `arguments.conforms`). Raises KeyError for no call."""
-        if name in ("initialize", "login"):
-            return self._log_in(session, *arguments)
-        if not session.authorised:
+        """Execute one call; see `answer`, without how the reply travels."""
+        return self.answer(session, name, arguments, now_ns)[0]
+
+    def answer(self, session: Session, name: str, arguments: Sequence[Any], now_ns: int) -> tuple[Reply, Delivery]:
+        """Execute one call, unless a fault prevents it, and say how the reply travels.
+
+        `arguments` conform to the call (see `arguments.conforms`). Raises KeyError for no call.
+        """
+        faults = self.faults
+        faults.expire(now_ns)
+        verdict = CLEAR
+        if not faults.quiet and (session.authorised or name in LOGINS):
+            verdict = faults.judge(name, symbol_of(name, arguments), now_ns)
+        if faults.changes != self._settled:
+            self._settle(now_ns)
+        if self.hears:
+            self.market.move(now_ns)
+        if self._lag_ms:
+            self.accounts.hide(now_ns, self._lag_ms)
+        if verdict is CLEAR and not self._empty:
+            return self._execute(session, name, arguments, now_ns), PROMPT
+        if verdict.by_hand is not None:
+            self._commands.by_hand(verdict.by_hand)
+        delivery = Delivery(verdict.closes, verdict.delay_ms)
+        if not verdict.executes:
+            return _LOST, delivery
+        return self._disturbed(verdict, session, name, arguments, now_ns), delivery
+
+    def command(self, name: str, arguments: Sequence[Any], now_ns: int) -> Reply:
+        """Execute a command of the right form (see `commands.is_command`); one that can't be done says why."""
+        self.faults.expire(now_ns)
+        if self.hears:
+            self.market.move(now_ns)
+        try:
+            result = self._commands.execute(name, arguments, now_ns)
+        except (CommandError, FaultError) as error:
+            return mt5.RES_E_INVALID_PARAMS, str(error), None
+        self._settle(now_ns)
+        return mt5.RES_S_OK, SUCCESS, result
+
+    def advance(self, now_ns: int) -> None:
+        """Let the market move up to now, a slice of ticks a symbol at most, with all that follows for the accounts."""
+        self.faults.expire(now_ns)
+        if self.faults.changes != self._settled:
+            self._settle(now_ns)
+        if not self.hears:
+            return
+        for symbol, ticks in self.market.take(now_ns):
+            self.accounts.feed(symbol, ticks)
+        self._moved_ns = now_ns
+        self.accounts.advance(self.market.now_msc)
+        if self._lag_ms:
+            self.accounts.hide(now_ns, self._lag_ms)
+        if self._behind_ns is not None:
+            due_ns = self.market.next_due_ns()
+            if due_ns is None or due_ns > self._behind_ns:
+                self._behind_ns = None
+                self._permit()
+
+    def next_due_ns(self) -> int | None:
+        """Return when there is something to `advance` to; None for never."""
+        times = [self.faults.due_ns]
+        if self.hears:
+            times += [self.market.next_due_ns(), self._account_due_ns()]
+        return min((time for time in times if time is not None), default=None)
+
+    def take_forgotten(self) -> list[int]:
+        """Return the accounts that began anew since last asked."""
+        return self.accounts.take_forgotten()
+
+    def take_changes(self) -> Iterator[tuple[int, Changes, int]]:
+        """Yield login, changes and the server's time of each account that has changed since last asked."""
+        return self.accounts.take_changes()
+
+    # --- what it is at the moment ---
+
+    @property
+    def connected(self) -> bool:
+        """Whether the terminal has its trade server, and knows all that happened there."""
+        return self.hears and self._behind_ns is None
+
+    @property
+    def autotrading(self) -> bool:
+        """Whether the AlgoTrading button is on."""
+        return self._autotrading and self.faults.in_force("autotrading_off") is None
+
+    def switch(
+        self,
+        *,
+        online: bool | None = None,
+        autotrading: bool | None = None,
+        api: bool | None = None,
+        login: int | None = None,
+    ) -> None:
+        """Set what somebody can switch in the terminal; a fault that holds the same ends. Raises CommandError."""
+        if login is not None:
+            if not self.accounts.has_room(login):
+                raise CommandError(f"account: {MAX_LOGINS} are known already, expected one of them, got {login}")
+            self.faults.clear("account_switched")
+            self._login = login
+        if online is not None:
+            self.faults.clear("disconnected")
+            self._online = online
+        if autotrading is not None:
+            self.faults.clear("autotrading_off")
+            self._autotrading = autotrading
+        if api is not None:
+            self.ordering.api_disabled = not api
+
+    def end_faults(self, name: str = "") -> None:
+        """End a fault, or all, with what is left of it; raises FaultError for no fault."""
+        self.faults.clear(name)
+        if name in ("", "first_call_empty"):
+            self._empty.clear()
+
+    def reset(self) -> None:
+        """Begin anew: no faults, every switch as at the start, the account as if it had just been opened."""
+        self.end_faults()
+        self.switch(online=True, autotrading=True, api=True, login=self.settings.login)
+        self.ordering.investor = False
+        self.accounts.forget()
+
+    def first_quoted(self) -> Symbol | None:
+        """Return the first symbol of the market watch that has a price."""
+        return next((item for item in self.market.symbols.values() if item.selected and item.quoted), None)
+
+    def _settle(self, now_ns: int) -> None:
+        """Bring what follows from switches and from faults in force up to date."""
+        faults = self.faults
+        self._settled = faults.changes
+        gone = faults.in_force("terminal_gone") is not None
+        if gone and not self.gone:
+            self.life += 1
+        self.gone = gone
+        hears = self._online and not gone and faults.in_force("disconnected") is None
+        if hears and not self.hears and math.isfinite(self.settings.speed):
+            self._behind_ns = now_ns
+        self.hears = hears
+        self.login = self._shown_login()
+        self.desk = self.accounts.open(self.login, max(self.market.now_msc, self.market.begin_msc))
+        self._charts.distortion = self._distortion()
+        deals = faults.in_force("deals_late")
+        self._lag_ms = int(deals["lag_ms"]) if deals else 0
+        self.accounts.hide(now_ns, self._lag_ms)
+        self._calls |= self.accounts.portfolios[self.login].calls if self._synchronised else EMPTY
+        self._permit()
+
+    def _shown_login(self) -> int:
+        """Return the account that somebody has switched to, or the terminal's own."""
+        switched = self.faults.in_force("account_switched")
+        if switched is None:
+            return self._login
+        login = int(switched["login"]) or self._login + 1
+        return login if self.accounts.has_room(login) else self._login
+
+    @property
+    def _synchronised(self) -> bool:
+        return self.faults.in_force("unsynchronised") is None
+
+    def _permit(self) -> None:
+        self.accounts.permit(self.connected, self.autotrading)
+
+    def _distortion(self) -> Distortion:
+        late, lag = self.faults.in_force("ticks_late"), self.faults.in_force("ticks_lag")
+        if late is None and lag is None:
+            return PLAIN
+        return Distortion(
+            lag_ms=int(lag["lag_ms"]) if lag else 0,
+            late_ms=int(late["lag_ms"]) if late else 0,
+            late_share=float(late["share"]) if late else 0.0,
+            salt=self.settings.seed,
+        )
+
+    def _account_due_ns(self) -> int | None:
+        """Return when an account has something to do: of recorded ticks at full speed, only they know the time."""
+        due_msc = self.accounts.next_due_msc()
+        if due_msc is None or math.isinf(self._pace):
+            return None
+        ahead_ms = max(due_msc - self.market.now_msc, 0) / self._pace
+        return self._moved_ns + math.ceil(ahead_ms * _NS_PER_MS)
+
+    # --- calls ---
+
+    def _table(self) -> dict[str, Callable[..., Any]]:
+        """Return what answers each call that takes nothing but its arguments; see `_settle` for the account's."""
+        charts, watch = self._charts, self._watch
+        return {
+            "version": lambda: (500, BUILD, BUILD_DATE),
+            "terminal_info": self._terminal_info,
+            "account_info": self._account_info,
+            "copy_ticks_from": charts.copy_ticks_from,
+            "copy_ticks_range": charts.copy_ticks_range,
+            "copy_rates_from": charts.copy_rates_from,
+            "copy_rates_from_pos": charts.copy_rates_from_pos,
+            "copy_rates_range": charts.copy_rates_range,
+            **self.ordering.calls,
+            "symbol_info": lambda name: watch.info(name, self.desk.valuation),
+            "symbol_info_tick": watch.tick,
+            "symbols_total": watch.total,
+            "symbols_get": lambda group: watch.infos(group, self.desk.valuation),
+        }
+
+    def _execute(self, session: Session, name: str, arguments: Sequence[Any], now_ns: int) -> Reply:
+        """Execute a call with nothing in its way."""
+        if name in LOGINS:
+            return self._log_in(session, *arguments, now_ns=now_ns)
+        if not session.authorised or session.life != self.life:
             return _NO_CONNECTION
         try:
             if name in self._calls:
                 result = self._calls[name](*arguments)
             elif name == "symbol_select":
-                result = self._symbol_select(now_ns, *arguments)
+                symbol, enable = arguments
+                result = self._watch.select(symbol, enable, self.accounts.hold(symbol), now_ns)
+                if enable:
+                    self._quote_conversions(symbol, now_ns)
             else:
-                result = self._session_calls[name](session, *arguments)
-        except _CallFailed as failure:
+                result = self._session_calls[name](session.books, *arguments)
+        except CallFailed as failure:
             return failure.reply
         return mt5.RES_S_OK, SUCCESS, result
 
-    def advance(self, now_ns: int) -> None:
-        """Let the market move up to now, a slice of ticks a symbol at most, with all that follows for orders."""
-        for symbol, ticks in self._market.take(now_ns):
-            self._triggers.feed(symbol, ticks)
+    def _quote_conversions(self, name: str, now_ns: int) -> None:
+        """Keep quoted, though hidden, what a symbol's margin and profit are converted at."""
+        for symbol in self.desk.valuation.conversions(self.market.symbols[name]):
+            if not symbol.selected:
+                self.market.select(symbol, now_ns, visible=False)
 
-    def next_due_ns(self) -> int | None:
-        """Return when there is something to `advance` to; None for never."""
-        return self._market.next_due_ns()
+    def _disturbed(self, verdict: Verdict, session: Session, name: str, arguments: Sequence[Any], now_ns: int) -> Reply:
+        """Execute a call with a fault in it, or one of a symbol that has nothing to show yet."""
+        if self._empty and (name == "symbol_info_tick" or name in _TICKS or name in _RATES):
+            left = self._empty.pop(arguments[0], 0)
+            if left > 1:
+                self._empty[arguments[0]] = left - 1
+            if left:
+                return _nothing_yet(name)
+        if name == "order_send" and session.authorised and session.life == self.life:
+            with hostile(self.desk, verdict):
+                reply = self._execute(session, name, arguments, now_ns)
+            return refused(reply, verdict.retcode) if verdict.trades else reply
+        plain = self._charts.distortion
+        if verdict.order_seed is not None:
+            self._charts.distortion = replace(plain, order_seed=verdict.order_seed)
+        reply = self._execute(session, name, arguments, now_ns)
+        self._charts.distortion = plain
+        if name == "symbol_select" and verdict.empty_calls and reply[2] is True:
+            self._empty[arguments[0]] = verdict.empty_calls
+        return reply
 
-    # --- session ---
+    def _log_in(self, session: Session, login: int, password: str, server: str, *, now_ns: int) -> Reply:
+        """Admit a connection: what it doesn't name is left to the terminal, which knows its own account.
 
-    def _log_in(self, session: Session, login: int, password: str, server: str) -> Reply:
-        """Admit a connection: what it doesn't name is left to the terminal, which knows its own account."""
-        known = self._settings
+        What it names, the terminal shows from now on, to all its connections: it is logged in once.
+        """
+        if self.gone:
+            return _NOT_RUNNING
+        known = self.settings
+        investor = bool(password) and password == known.investor_password
         session.authorised = (
-            login in (0, known.login)
+            login in (0, known.login, *self.accounts.desks)
             and server in ("", known.server)
-            and (not known.password or password in ("", known.password))
+            and (not known.password or investor or password in ("", known.password))
         )
-        if session.authorised:
-            return mt5.RES_S_OK, SUCCESS, True
-        return mt5.RES_E_AUTH_FAILED, "Terminal: Authorization failed", False
+        if not session.authorised:
+            return mt5.RES_E_AUTH_FAILED, "Terminal: Authorization failed", False
+        session.life = self.life
+        if password:
+            self.ordering.investor = investor
+        if login and login != self.login:
+            self.switch(login=login)
+            self._settle(now_ns)
+        return mt5.RES_S_OK, SUCCESS, True
 
-    def _version(self) -> tuple[int, int, str]:
-        return 500, BUILD, BUILD_DATE
+    def _account_info(self) -> AccountInfo:
+        portfolio = self.accounts.portfolios[self.login]
+        return portfolio.account_info(not self.ordering.investor, self._synchronised)
 
     def _terminal_info(self) -> TerminalInfo:
-        settings = self._settings
+        settings = self.settings
         values: dict[str, Any] = {field: kind() for field, kind in TerminalInfo.__annotations__.items()}
         values |= {
-            "connected": True,
-            "trade_allowed": True,
+            "connected": self.connected,
+            "trade_allowed": self.autotrading,
+            "tradeapi_disabled": self.ordering.api_disabled,
             "build": BUILD,
             "maxbars": MAX_BARS,
             "ping_last": 1000,
@@ -192,224 +398,9 @@ class SimulatedTerminal:
         }
         return TerminalInfo(values.values())
 
-    # --- symbols ---
 
-    def _known(self, name: str) -> Symbol:
-        symbol = self._market.get(name)
-        if symbol is None:
-            raise _not_found()
-        return symbol
-
-    def _watched(self, name: str) -> Symbol:
-        symbol = self._known(name)
-        if not symbol.selected:
-            raise _not_found()
-        return symbol
-
-    def _symbol_info(self, name: str) -> SymbolInfo:
-        return describe(self._known(name), self._valuation)
-
-    def _symbol_info_tick(self, name: str) -> Tick:
-        return self._watched(name).tick
-
-    def _symbols_get(self, group: str | None) -> list[SymbolInfo]:
-        symbols = self._market.symbols.values()
-        return [describe(item, self._valuation) for item in symbols if group is None or matches(group, item.name)]
-
-    def _symbol_select(self, now_ns: int, name: str, enable: bool) -> bool:
-        symbol = self._market.get(name)
-        if symbol is None or (not enable and self._book.holds(name)):
-            raise _failed(False)
-        if enable:
-            self._market.select(symbol, now_ns)
-        else:
-            symbol.selected = False
-        return True
-
-    def _market_book_add(self, session: Session, name: str) -> bool:
-        symbol = self._market.get(name)
-        if symbol is None or not symbol.selected:
-            return False
-        session.books.add(name)
-        return True
-
-    def _market_book_release(self, session: Session, name: str) -> bool:
-        if name not in session.books:
-            return False
-        session.books.remove(name)
-        return True
-
-    def _market_book_get(self, session: Session, name: str) -> list[BookInfo]:
-        symbol = self._market.get(name)
-        if symbol is None or name not in session.books:
-            raise _failed()
-        return _depth(symbol) if symbol.quoted else []
-
-    # --- ticks and bars ---
-
-    def _copy_ticks_from(self, name: str, from_s: int, count: int, flags: int) -> bytes:
-        symbol = self._watched(name)
-        if count <= 0 or not flags & _COPY_FLAGS:
-            raise _invalid()
-        return symbol.ticks.forward(from_s * 1000, count, flags)
-
-    def _copy_ticks_range(self, name: str, from_s: int, to_s: int, flags: int) -> bytes:
-        symbol = self._watched(name)
-        if to_s < from_s or not flags & _COPY_FLAGS:
-            raise _invalid()
-        return symbol.ticks.between(from_s * 1000, to_s * 1000, flags)
-
-    def _copy_rates_from(self, name: str, timeframe: int, date_s: int, count: int) -> bytes:
-        symbol = self._charted(name, timeframe, count)
-        bars = symbol.bars.copy_from(timeframe, date_s, count)
-        return _some(bars.tobytes())
-
-    def _copy_rates_from_pos(self, name: str, timeframe: int, position: int, count: int) -> bytes:
-        symbol = self._charted(name, timeframe, count)
-        if position < 0:
-            raise _invalid()
-        bars = symbol.bars.copy_from_pos(timeframe, position, count)
-        return _some(bars.tobytes())
-
-    def _copy_rates_range(self, name: str, timeframe: int, from_s: int, to_s: int) -> bytes:
-        symbol = self._charted(name, timeframe, 1)
-        if to_s < from_s or (to_s - from_s) // period_seconds(timeframe) > MAX_BARS:
-            raise _invalid()
-        return symbol.bars.copy_range(timeframe, from_s, to_s).tobytes()
-
-    def _charted(self, name: str, timeframe: int, count: int) -> Symbol:
-        symbol = self._market.get(name)
-        if symbol is None or not symbol.selected:
-            raise _failed()
-        if timeframe not in TIMEFRAMES or not 0 < count < MAX_BARS:
-            raise _invalid()
-        symbol.refresh()
-        return symbol
-
-    # --- trading ---
-
-    def _order_calc_margin(self, action: int, name: str, volume: float, price: float) -> float:
-        symbol = self._watched(name)
-        if action not in _BUY_SELL or not (volume > 0.0 and price > 0.0):
-            raise _invalid()
-        return round(self._valuation.margin(symbol, volume, price), 2)
-
-    def _order_calc_profit(self, action: int, name: str, volume: float, opened: float, closed: float) -> float:
-        symbol = self._watched(name)
-        if action not in _BUY_SELL or not (volume > 0.0 and opened > 0.0 and closed > 0.0):
-            raise _invalid()
-        return self._valuation.profit(symbol, action, volume, opened, closed)
-
-    def _positions_get(self, ticket: int | None, name: str | None, group: str | None) -> list[TradePosition]:
-        book = self._book
-        chosen: Iterable[Position]
-        if ticket is not None:
-            chosen = [book.positions[ticket]] if ticket in book.positions else []
-        elif name is not None:
-            chosen = book.positions_of.get(name, {}).values()
-        else:
-            chosen = (item for item in book.positions.values() if group is None or matches(group, item.symbol))
-        return [self._position(item) for item in chosen]
-
-    def _orders_get(self, ticket: int | None, name: str | None, group: str | None) -> list[Any]:
-        book = self._book
-        chosen: Iterable[Order]
-        if ticket is not None:
-            chosen = [book.orders[ticket]] if ticket in book.orders else []
-        elif name is not None:
-            chosen = book.orders_of.get(name, {}).values()
-        else:
-            chosen = (item for item in book.orders.values() if group is None or matches(group, item.symbol))
-        return [describe_order(self._market.symbols[item.symbol], item) for item in chosen]
-
-    def _history_orders_get(
-        self, from_s: int | None, to_s: int | None, group: str | None, ticket: int | None, position: int | None
-    ) -> list[Any]:
-        """Finished orders by the time they were done, by their ticket, or by their position."""
-        book = self._book
-        if from_s is not None and to_s is not None:
-            found = book.history.between(from_s, to_s)
-            return found if group is None else [item for item in found if matches(group, item.symbol)]
-        if ticket is not None:
-            return [book.history_of[ticket]] if ticket in book.history_of else []
-        return book.history_of_position.get(position or 0, [])
-
-    def _history_deals_get(
-        self, from_s: int | None, to_s: int | None, group: str | None, ticket: int | None, position: int | None
-    ) -> list[Any]:
-        """Deals by time, by the ticket of their order, or by their position."""
-        book = self._book
-        if from_s is not None and to_s is not None:
-            found = book.deals.between(from_s, to_s)
-            return found if group is None else [item for item in found if matches(group, item.symbol)]
-        if ticket is not None:
-            return book.deals_of_order.get(ticket, [])
-        return book.deals_of_position.get(position or 0, [])
-
-    def _position(self, position: Position) -> TradePosition:
-        symbol = self._market.symbols[position.symbol]
-        return TradePosition(
-            (
-                position.ticket,
-                position.time_msc // 1000,
-                position.time_msc,
-                position.time_update_msc // 1000,
-                position.time_update_msc,
-                position.type,
-                position.magic,
-                position.ticket,
-                position.reason,
-                position.volume,
-                position.price_open,
-                position.sl,
-                position.tp,
-                symbol.bid if position.type == mt5.POSITION_TYPE_BUY else symbol.ask,
-                position.swap,
-                self._account.position_profit(position),
-                position.symbol,
-                position.comment,
-                "",
-            )
-        )
-
-
-def _some(bars: bytes) -> bytes:
-    if not bars:
-        raise _failed()
-    return bars
-
-
-def _depth(symbol: Symbol) -> list[BookInfo]:
-    """Return a depth of market around the quote, highest price first, growing away from it."""
-    specification = symbol.specification
-    levels = range(BOOK_DEPTH)
-
-    def entry(kind: int, price: float, level: int) -> BookInfo:
-        volume = specification.volume_min * 100.0 * (level + 1)
-        return BookInfo((kind, round(price, specification.digits), int(volume), round(volume, 8)))
-
-    asks = [entry(mt5.BOOK_TYPE_SELL, symbol.ask + level * specification.point, level) for level in reversed(levels)]
-    bids = [entry(mt5.BOOK_TYPE_BUY, symbol.bid - level * specification.point, level) for level in levels]
-    return asks + bids
-
-
-def _replayed(settings: Settings, exports: Sequence[Export]) -> list[Symbol]:
-    symbols: dict[str, Symbol] = {}
-    for export in exports:
-        if export.symbol in symbols:
-            raise ValueError(f"tick_files: expected one file a symbol, got two for {export.symbol}")
-        specification = specification_for(export.symbol, export.digits)
-        source = ReplaySource(export.ticks, settings.speed)
-        symbols[export.symbol] = Symbol(specification, source, max_ticks=len(export.ticks))
-    return list(symbols.values())
-
-
-def _synthetic(settings: Settings, start_ms: int) -> list[Symbol]:
-    return [
-        Symbol(
-            specification,
-            SyntheticSource(specification, settings.seed, start_ms, settings.speed),
-            history=partial(minute_history, specification, settings.seed),
-        )
-        for specification in SPECIFICATIONS.values()
-    ]
+def _nothing_yet(name: str) -> Reply:
+    """Return what a symbol shows before anything of it has come."""
+    if name in _RATES:
+        return failed().reply
+    return mt5.RES_S_OK, SUCCESS, b"" if name in _TICKS else NO_TICK

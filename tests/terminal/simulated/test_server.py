@@ -146,12 +146,12 @@ def test_malformed_request_closes_its_connection_alone(fast, serving, connect, c
 
 
 def test_failing_call_closes_its_connection_alone(fast, serving, connect, caplog, monkeypatch):
-    def call(self, session, name, arguments, now_ns, original=SimulatedTerminal.call):
+    def answer(self, session, name, arguments, now_ns, original=SimulatedTerminal.answer):
         if name == "symbols_total":
             raise RuntimeError("a bug")
         return original(self, session, name, arguments, now_ns)
 
-    monkeypatch.setattr(SimulatedTerminal, "call", call)
+    monkeypatch.setattr(SimulatedTerminal, "answer", answer)
     with serving(fast):
         bystander = connect(fast.address)
 

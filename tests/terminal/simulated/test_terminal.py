@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.terminal.simulated.frames import encode
-from gateway.terminal.simulated.terminal import Session
+from gateway.terminal.simulated.session import Session
 from gateway.wire import constants as mt5
 from gateway.wire.arguments import _SHAPES, CALLS
 from gateway.wire.structs import AccountInfo, SymbolInfo, TerminalInfo

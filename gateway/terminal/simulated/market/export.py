@@ -1,4 +1,4 @@
-"""The parser for tick files as a MetaTrader 5 terminal exports them.
+"""The parser for tick files as a MetaTrader 5 terminal exports them; its fields are those of bar files, too.
 
 Tab-separated, one header line, times of the server's clock with milliseconds. An empty BID, ASK or LAST means
 "unchanged since the line before" (0 before the first), an empty VOLUME none. Times never go backwards.
@@ -17,7 +17,7 @@ import numpy as np
 from gateway.terminal.simulated.market.ticks import Records
 from gateway.wire.structs import TICK_DTYPE
 
-__all__ = ("Export", "ExportError", "parse", "read", "symbol_of")
+__all__ = ("Export", "ExportError", "day_s", "digits_of", "milliseconds", "parse", "price", "read", "symbol_of")
 
 HEADER: Final = ("<DATE>", "<TIME>", "<BID>", "<ASK>", "<LAST>", "<VOLUME>", "<FLAGS>")
 _DATE: Final = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})", re.ASCII)
@@ -36,6 +36,11 @@ class Export:
     symbol: str
     ticks: Records
     digits: int
+
+    @property
+    def first_msc(self) -> int | None:
+        """The time of the first tick."""
+        return int(self.ticks["time_msc"][0]) if len(self.ticks) else None
 
 
 def symbol_of(path: str | Path) -> str:
@@ -61,7 +66,7 @@ def parse(lines: Iterable[str], source: str, symbol: str) -> Export:
     bid = ask = last = 0.0
     digits = 0
     latest_msc = -1
-    day_text, day_s = "", 0
+    day_text, midnight_s = "", 0
     number = 0
     for number, raw in enumerate(lines, 1):
         line = raw.rstrip("\r\n")
@@ -80,15 +85,15 @@ def parse(lines: Iterable[str], source: str, symbol: str) -> Export:
             ) from None
         try:
             if date != day_text:
-                day_text, day_s = date, _day(date)
-            time_msc = day_s * 1000 + _milliseconds(time)
+                day_text, midnight_s = date, day_s(date)
+            time_msc = midnight_s * 1000 + milliseconds(time)
             if bid_text:
-                bid, digits = _price("BID", bid_text), max(digits, _digits(bid_text))
+                bid, digits = price("BID", bid_text), max(digits, digits_of(bid_text))
             if ask_text:
-                ask, digits = _price("ASK", ask_text), max(digits, _digits(ask_text))
+                ask, digits = price("ASK", ask_text), max(digits, digits_of(ask_text))
             if last_text:
-                last, digits = _price("LAST", last_text), max(digits, _digits(last_text))
-            volume = _price("VOLUME", volume_text) if volume_text else 0.0
+                last, digits = price("LAST", last_text), max(digits, digits_of(last_text))
+            volume = price("VOLUME", volume_text) if volume_text else 0.0
             flags = _flags(flags_text)
         except ValueError as error:
             raise ExportError(f"{source}:{number}: {error}") from None
@@ -101,7 +106,8 @@ def parse(lines: Iterable[str], source: str, symbol: str) -> Export:
     return Export(symbol, np.array(rows, dtype=TICK_DTYPE), digits)
 
 
-def _day(text: str) -> int:
+def day_s(text: str) -> int:
+    """Return the midnight of a DATE in seconds; raises ValueError."""
     found = _DATE.fullmatch(text)
     if found is None:
         raise ValueError(f"DATE: expected YYYY.MM.DD, got {text!r}")
@@ -111,7 +117,8 @@ def _day(text: str) -> int:
     return calendar.timegm((year, month, day, 0, 0, 0))
 
 
-def _milliseconds(text: str) -> int:
+def milliseconds(text: str) -> int:
+    """Return a TIME in milliseconds since midnight; raises ValueError."""
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError(f"TIME: expected HH:MM:SS.mmm, got {text!r}")
@@ -121,7 +128,8 @@ def _milliseconds(text: str) -> int:
     return ((hour * 60 + minute) * 60 + second) * 1000 + int(found[4] or 0)
 
 
-def _price(name: str, text: str) -> float:
+def price(name: str, text: str) -> float:
+    """Return a number of at least 0; raises ValueError."""
     try:
         value = float(text)
     except ValueError:
@@ -131,7 +139,8 @@ def _price(name: str, text: str) -> float:
     return value
 
 
-def _digits(text: str) -> int:
+def digits_of(text: str) -> int:
+    """Return how many decimals a number is written with."""
     return len(text) - text.find(".") - 1 if "." in text else 0
 
 

@@ -17,7 +17,7 @@ from gateway.wire import constants
 from gateway.wire.constants import TIMEFRAME_M1, TIMEFRAME_MN1, TIMEFRAME_W1
 from gateway.wire.structs import RATES_DTYPE
 
-__all__ = ("TIMEFRAMES", "Bars", "period_seconds")
+__all__ = ("TIMEFRAMES", "Bars", "fold", "minute_bars", "opening_times", "period_seconds")
 
 TIMEFRAMES: Final[frozenset[int]] = frozenset(
     value for name, value in vars(constants).items() if name.startswith("TIMEFRAME_")
@@ -64,7 +64,7 @@ class Bars:
         """Take in ticks (TICK_DTYPE, behind all earlier ones); O(n)."""
         ticks = ticks[ticks["bid"] > 0.0]
         if len(ticks):
-            _append(self._minutes, _minute_bars(ticks, self._point))
+            _append(self._minutes, minute_bars(ticks, self._point))
 
     def series(self, timeframe: int) -> Records:
         """Return all bars of a timeframe in order, without a copy; `timeframe` is one of TIMEFRAMES."""
@@ -74,8 +74,8 @@ class Bars:
         series = self._series.setdefault(timeframe, _Series())
         fresh = self._minutes.view[series.start :]
         if len(fresh):
-            keys = _opening_times(_column(fresh, "time"), timeframe)
-            bars = _fold(fresh, keys)
+            keys = opening_times(_column(fresh, "time"), timeframe)
+            bars = fold(fresh, keys)
             series.bars.truncate(len(series.bars) - 1)
             series.bars.extend(bars)
             series.start += int(np.searchsorted(keys, keys[-1], "left"))
@@ -114,7 +114,8 @@ def _column(records: Records, name: str) -> npt.NDArray[Any]:
     return np.ascontiguousarray(records[name])
 
 
-def _opening_times(times: Times, timeframe: int) -> Times:
+def opening_times(times: Times, timeframe: int) -> Times:
+    """Return when the bars of a timeframe open that hold these times (seconds)."""
     if timeframe == TIMEFRAME_MN1:
         months = times.astype("datetime64[s]").astype("datetime64[M]")
         return months.astype("datetime64[s]").astype(np.int64)
@@ -123,8 +124,8 @@ def _opening_times(times: Times, timeframe: int) -> Times:
     return times - times % period_seconds(timeframe)
 
 
-def _minute_bars(ticks: Records, point: float) -> Records:
-    """Return one bar for each tick, folded by minute."""
+def minute_bars(ticks: Records, point: float) -> Records:
+    """Return the M1 bars of ticks (TICK_DTYPE, in order); O(n)."""
     bars = np.empty(len(ticks), RATES_DTYPE)
     bid, ask = _column(ticks, "bid"), _column(ticks, "ask")
     for name in ("open", "high", "low", "close"):
@@ -133,10 +134,10 @@ def _minute_bars(ticks: Records, point: float) -> Records:
     bars["spread"] = np.where(ask > 0.0, np.rint((ask - bid) / point), 0)
     bars["real_volume"] = ticks["volume"]
     times = _column(ticks, "time")
-    return _fold(bars, times - times % 60)
+    return fold(bars, times - times % 60)
 
 
-def _fold(bars: Records, keys: Times) -> Records:
+def fold(bars: Records, keys: Times) -> Records:
     """Join neighbouring bars of the same key into one that opens at its key."""
     starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     folded = np.empty(len(starts), RATES_DTYPE)
@@ -155,6 +156,6 @@ def _append(minutes: GrowingArray, fresh: Records) -> None:
     """Append M1 bars; the first may go on with the last one there."""
     if len(minutes) and minutes.view["time"][-1] == fresh["time"][0]:
         joined = np.concatenate((minutes.view[-1:], fresh))
-        fresh = _fold(joined, _column(joined, "time"))
+        fresh = fold(joined, _column(joined, "time"))
         minutes.truncate(len(minutes) - 1)
     minutes.extend(fresh)

@@ -46,6 +46,15 @@ class ReplaySource:
             return self._start_ns
         return self._start_ns + math.ceil(int(self._offsets_ms[self._released]) * _NS_PER_MS / self._speed)
 
+    def now_msc(self, now_ns: int) -> int:
+        """Return the recording's time, not past its next tick; 0 before the start, and at infinite speed."""
+        if self._start_ns is None or math.isinf(self._speed) or not len(self._ticks):
+            return 0
+        elapsed_ms = int((now_ns - self._start_ns) * self._speed / _NS_PER_MS)
+        if self._released < len(self._ticks):
+            elapsed_ms = min(elapsed_ms, int(self._offsets_ms[self._released]))
+        return int(self._ticks["time_msc"][0]) + elapsed_ms
+
     def _due(self, now_ns: int) -> int:
         if self._start_ns is None:
             return 0

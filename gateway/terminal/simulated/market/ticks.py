@@ -15,14 +15,18 @@ from gateway.wire.constants import (
 )
 from gateway.wire.structs import TICK_DTYPE
 
-__all__ = ("MAX_TICKS", "GrowingArray", "Records", "TickStore")
+__all__ = ("MAX_TICKS", "GrowingArray", "Records", "TickStore", "TooManyTicks", "wanted_flags")
 
 Records = npt.NDArray[np.void]
 
 MAX_TICKS: Final = 1_000_000
-"""How many ticks of a synthetic symbol are remembered: 68 MB, three days at four a second."""
+"""How many ticks of a symbol are remembered if nothing else is said: 68 MB."""
 
 _FIRST_CAPACITY: Final = 1024
+
+
+class TooManyTicks(Exception):
+    """One call asked for more ticks than are copied at once; the message says how many that is."""
 
 
 class GrowingArray:
@@ -117,7 +121,7 @@ class TickStore:
         return self._pack(start, stop, flags, len(self))
 
     def _pack(self, start: int, stop: int, flags: int, count: int) -> bytes:
-        mask = _wanted(flags)
+        mask = wanted_flags(flags)
         if mask is None:
             return self._records.view[start : min(stop, start + count)].tobytes()
         records = self._records.view[start:stop]
@@ -125,7 +129,7 @@ class TickStore:
         return records[chosen].tobytes()
 
 
-def _wanted(flags: int) -> int | None:
+def wanted_flags(flags: int) -> int | None:
     """Return which tick flags COPY_TICKS_* `flags` ask for; None means every tick."""
     both = COPY_TICKS_INFO | COPY_TICKS_TRADE
     if flags & both == both:

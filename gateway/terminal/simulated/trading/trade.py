@@ -1,58 +1,54 @@
-"""The trade server: judges a request, executes it, and answers as the package does."""
+"""The trade server: carries out an accepted request, and answers as the package does."""
 
 from collections.abc import Callable
 from typing import Final
 
 from gateway.terminal.simulated.market.symbols import Market, Symbol
+from gateway.terminal.simulated.settings import Settings
 from gateway.terminal.simulated.trading.account import Account, Figures
-from gateway.terminal.simulated.trading.books import Book, Order, lots
+from gateway.terminal.simulated.trading.books import Book
+from gateway.terminal.simulated.trading.dealing import Dealing, deviates
+from gateway.terminal.simulated.trading.entries import Order, lots
 from gateway.terminal.simulated.trading.execution import Execution, Fill
-from gateway.terminal.simulated.trading.rules import ACCEPTED, Rules, entry_price, expires_at, price_of
+from gateway.terminal.simulated.trading.levels import BUY_ORDERS, LIMITS, STOP_LIMITS, entry_price, price_of
+from gateway.terminal.simulated.trading.lifetimes import expires_at
+from gateway.terminal.simulated.trading.retcodes import ACCEPTED, COMMENTS
+from gateway.terminal.simulated.trading.rules import Rules
 from gateway.wire import constants as mt5
 from gateway.wire.structs import OrderCheckResult, OrderSendResult, TradeRequest
 
-__all__ = ("COMMENTS", "TradeServer")
+__all__ = ("TradeServer",)
 
-EXECUTED: Final = "Request executed"
-
-COMMENTS: Final[dict[int, str]] = {
-    ACCEPTED: "Done",
-    mt5.TRADE_RETCODE_DONE: EXECUTED,
-    mt5.TRADE_RETCODE_INVALID: "Invalid request",
-    mt5.TRADE_RETCODE_INVALID_VOLUME: "Invalid volume",
-    mt5.TRADE_RETCODE_INVALID_PRICE: "Invalid price",
-    mt5.TRADE_RETCODE_INVALID_STOPS: "Invalid stops",
-    mt5.TRADE_RETCODE_TRADE_DISABLED: "Trade disabled",
-    mt5.TRADE_RETCODE_NO_MONEY: "No money",
-    mt5.TRADE_RETCODE_PRICE_OFF: "No prices",
-    mt5.TRADE_RETCODE_INVALID_EXPIRATION: "Invalid expiration",
-    mt5.TRADE_RETCODE_NO_CHANGES: "No changes",
-    mt5.TRADE_RETCODE_INVALID_FILL: "Unsupported filling mode",
-    mt5.TRADE_RETCODE_LIMIT_ORDERS: "Limit of orders reached",
-    mt5.TRADE_RETCODE_INVALID_ORDER: "Invalid order",
-    mt5.TRADE_RETCODE_POSITION_CLOSED: "Position doesn't exist",
-    mt5.TRADE_RETCODE_INVALID_CLOSE_VOLUME: "Invalid close volume",
-    mt5.TRADE_RETCODE_LONG_ONLY: "Long only",
-    mt5.TRADE_RETCODE_SHORT_ONLY: "Short only",
-    mt5.TRADE_RETCODE_CLOSE_ONLY: "Close only",
-}
-"""What a result's comment says, by return code."""
-
-_MAX_U32: Final = 2**32 - 1
 _FIGURES_SHOWN: Final = (ACCEPTED, mt5.TRADE_RETCODE_NO_MONEY)
+_WITH_PRICES: Final = (mt5.TRADE_RETCODE_REQUOTE, mt5.TRADE_RETCODE_PRICE_CHANGED, mt5.TRADE_RETCODE_PRICE_OFF)
+_ENTRIES: Final = (mt5.TRADE_ACTION_DEAL, mt5.TRADE_ACTION_PENDING)
+_ANY_DEVIATION: Final = 2**31 - 1
+"""Points that no price moves by. A request can tell more, up to 64 bits without a sign, which no book has to keep."""
+_EXCHANGE: Final = mt5.SYMBOL_TRADE_EXECUTION_EXCHANGE
 
 
 class TradeServer:
-    """Answers `order_send` and `order_check`; one request at a time, each done when it is answered."""
+    """Answers requests, one at a time. `execution_delay_ms` makes deals asynchronous: placed now, filled later."""
 
-    def __init__(self, book: Book, market: Market, account: Account, rules: Rules, execution: Execution) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        book: Book,
+        market: Market,
+        account: Account,
+        rules: Rules,
+        execution: Execution,
+        dealing: Dealing,
+    ) -> None:
+        self._delay_ms = settings.execution_delay_ms
+        self._hedging = settings.margin_mode == "hedging"
         self._book = book
         self._market = market
         self._account = account
         self._rules = rules
         self._execution = execution
-        self._request_id = 0
-        self._by_action: dict[int, Callable[[TradeRequest], OrderSendResult]] = {
+        self._dealing = dealing
+        self._by_action: dict[int, Callable[[TradeRequest, int, str], OrderSendResult]] = {
             mt5.TRADE_ACTION_DEAL: self._deal,
             mt5.TRADE_ACTION_PENDING: self._pending,
             mt5.TRADE_ACTION_SLTP: self._stops,
@@ -61,13 +57,16 @@ class TradeServer:
             mt5.TRADE_ACTION_CLOSE_BY: self._close_by,
         }
 
-    def send(self, request: TradeRequest) -> OrderSendResult:
-        """Execute a request, or refuse it with everything but retcode and comment zero."""
-        code = self._rules.judge(request)
-        if code != ACCEPTED:
-            return OrderSendResult((code, 0, 0, 0.0, 0.0, 0.0, 0.0, COMMENTS[code], 0, 0, request))
-        self._request_id = self._request_id % _MAX_U32 + 1
-        return self._by_action[request.action](request)
+    def execute(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
+        """Carry out a request that the rules accepted; orders get `comment` and the ORDER_REASON_* `origin`."""
+        return self._by_action[request.action](request, origin, comment)
+
+    def refuse(self, request: TradeRequest, code: int, symbol: Symbol | None = None) -> OrderSendResult:
+        """Answer with everything but retcode and comment zero; what is about prices names the current ones."""
+        if code in _WITH_PRICES:
+            symbol = symbol or self._market.get(request.symbol)
+        bid, ask = (symbol.bid, symbol.ask) if symbol is not None and code in _WITH_PRICES else (0.0, 0.0)
+        return OrderSendResult((code, 0, 0, 0.0, 0.0, bid, ask, COMMENTS[code], 0, 0, request))
 
     def check(self, request: TradeRequest) -> OrderCheckResult:
         """Judge a request and show the figures that would follow; nothing is changed. Success is 0, not 10009."""
@@ -90,116 +89,154 @@ class TradeServer:
         )
 
     def _figures_after(self, request: TradeRequest) -> Figures:
-        if request.action != mt5.TRADE_ACTION_DEAL or request.position:
+        if request.action not in _ENTRIES or (request.position and self._hedging):
             return self._account.figures()
-        symbol = self._market.symbols[request.symbol]
-        price = entry_price(symbol, request.type == mt5.ORDER_TYPE_BUY)
+        position = self._book.positions.get(request.position)
+        symbol = self._market.symbols[position.symbol if position is not None else request.symbol]
+        price = request.stoplimit or request.price
+        if request.action == mt5.TRADE_ACTION_DEAL:
+            price = entry_price(symbol, request.type == mt5.ORDER_TYPE_BUY)
         return self._account.figures_after(symbol, request.type, request.volume, price)
 
-    def _deal(self, request: TradeRequest) -> OrderSendResult:
-        position = self._book.positions.get(request.position)
-        symbol = self._market.symbols[position.symbol if position else request.symbol]
-        if position:
-            fill = self._execution.close(symbol, position, self._exit_terms(symbol, request))
-        else:
-            fill = self._execution.open(symbol, self._terms(symbol, request))
-        return self._filled(symbol, fill, request)
+    # --- the actions ---
 
-    def _close_by(self, request: TradeRequest) -> OrderSendResult:
-        position = self._book.positions[request.position]
-        other = self._book.positions[request.position_by]
-        symbol = self._market.symbols[position.symbol]
-        terms = self._exit_terms(symbol, request)
-        terms.type = mt5.ORDER_TYPE_CLOSE_BY
-        return self._filled(symbol, self._execution.close_by(symbol, position, other, terms), request)
+    def _deal(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
+        position = self._book.positions.get(request.position) if request.position else None
+        symbol = self._market.symbols[position.symbol if position is not None else request.symbol]
+        if not self._delay_ms and deviates(
+            symbol, request.type == mt5.ORDER_TYPE_BUY, request.price, request.deviation
+        ):
+            return self.refuse(request, mt5.TRADE_RETCODE_REQUOTE, symbol)
+        order = self._order(symbol, request, origin, comment)
+        if position is not None and self._hedging:
+            order.position_id = position.identifier
+            order.sl = order.tp = 0.0  # the rules don't look at an exit's stops, and nothing follows from them
+        if self._delay_ms:
+            order.executes_msc = order.time_setup_msc + self._delay_ms
+            order.deviation_points = min(request.deviation, _ANY_DEVIATION)
+            self._book.add_order(order)
+            return self._answer(mt5.TRADE_RETCODE_PLACED, symbol, request, order)
+        order.price = entry_price(symbol, order.type == mt5.ORDER_TYPE_BUY)
+        fill = self._dealing.deal(symbol, order, order.time_setup_msc)
+        if fill is None:
+            return self.refuse(request, mt5.TRADE_RETCODE_REJECT)
+        return self._answer(_code_of(order, fill), symbol, request, order, fill)
 
-    def _pending(self, request: TradeRequest) -> OrderSendResult:
+    def _pending(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
         symbol = self._market.symbols[request.symbol]
-        order = self._terms(symbol, request)
-        order.expires_s = expires_at(request.type_time, request.expiration, symbol.time_msc // 1000)
+        order = self._order(symbol, request, origin, comment)
+        order.expires_s = expires_at(request.type_time, request.expiration, symbol.now_msc // 1000)
+        if _crosses(symbol, order):
+            return self._take_at_once(symbol, request, order)
         self._book.add_order(order)
-        return self._placed(symbol, order, request)
+        return self._answer(mt5.TRADE_RETCODE_DONE, symbol, request, order)
 
-    def _modify(self, request: TradeRequest) -> OrderSendResult:
+    def _take_at_once(self, symbol: Symbol, request: TradeRequest, order: Order) -> OrderSendResult:
+        """Fill a limit order that crosses an exchange's market; the rest of it is placed, unless its policy says no."""
+        if order.type_filling == mt5.ORDER_FILLING_BOC:
+            return self.refuse(request, mt5.TRADE_RETCODE_REJECT)
+        buy = order.type in BUY_ORDERS
+        kind = mt5.ORDER_TYPE_BUY if buy else mt5.ORDER_TYPE_SELL
+        if not self._rules.affords(symbol, kind, order.volume, entry_price(symbol, buy)):
+            return self.refuse(request, mt5.TRADE_RETCODE_NO_MONEY)
+        fill = self._dealing.deal(symbol, order, symbol.now_msc)
+        if fill is None:
+            return self.refuse(request, mt5.TRADE_RETCODE_REJECT)
+        cancelled = order.state == mt5.ORDER_STATE_CANCELED
+        code = mt5.TRADE_RETCODE_DONE_PARTIAL if cancelled else mt5.TRADE_RETCODE_DONE
+        return self._answer(code, symbol, request, order, fill if fill.deal else None)
+
+    def _modify(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
         order = self._book.orders[request.order]
         symbol = self._market.symbols[order.symbol]
-        self._book.move_order(
+        self._book.change_order(
             order,
             price=price_of(symbol, request.price),
+            price_stoplimit=price_of(symbol, request.stoplimit) if order.type in STOP_LIMITS else 0.0,
             sl=price_of(symbol, request.sl),
             tp=price_of(symbol, request.tp),
             type_time=request.type_time,
-            expires_s=expires_at(request.type_time, request.expiration, symbol.time_msc // 1000),
+            expires_s=expires_at(request.type_time, request.expiration, symbol.now_msc // 1000),
         )
-        return self._placed(symbol, order, request)
+        return self._answer(mt5.TRADE_RETCODE_DONE, symbol, request, order)
 
-    def _remove(self, request: TradeRequest) -> OrderSendResult:
+    def _remove(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
         order = self._book.orders[request.order]
         symbol = self._market.symbols[order.symbol]
-        self._execution.finish(symbol, order, mt5.ORDER_STATE_CANCELED)
-        return self._placed(symbol, order, request)
+        self._execution.finish(symbol, order, mt5.ORDER_STATE_CANCELED, symbol.now_msc)
+        return self._answer(mt5.TRADE_RETCODE_DONE, symbol, request, order)
 
-    def _stops(self, request: TradeRequest) -> OrderSendResult:
-        position = self._book.positions[request.position]
+    def _stops(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
+        position = self._book.positions.get(request.position) or self._rules.only_position(request.symbol)
+        assert position is not None  # the rules found it
         symbol = self._market.symbols[position.symbol]
-        self._book.move_stops(position, price_of(symbol, request.sl), price_of(symbol, request.tp), symbol.time_msc)
-        return OrderSendResult(
-            (mt5.TRADE_RETCODE_DONE, 0, 0, 0.0, 0.0, 0.0, 0.0, EXECUTED, self._request_id, 0, request)
-        )
+        self._book.move_stops(position, price_of(symbol, request.sl), price_of(symbol, request.tp), symbol.now_msc)
+        code, request_id = mt5.TRADE_RETCODE_DONE, self._book.next_request()
+        return OrderSendResult((code, 0, 0, 0.0, 0.0, 0.0, 0.0, COMMENTS[code], request_id, 0, request))
 
-    def _terms(self, symbol: Symbol, request: TradeRequest) -> Order:
+    def _close_by(self, request: TradeRequest, origin: int, comment: str) -> OrderSendResult:
+        position = self._book.positions[request.position]
+        other = self._book.positions[request.position_by]
+        symbol = self._market.symbols[position.symbol]
+        order = self._order(symbol, request, origin, comment)
+        order.type, order.sl, order.tp = mt5.ORDER_TYPE_CLOSE_BY, 0.0, 0.0
+        fill = self._execution.close_by(symbol, position, other, order, symbol.now_msc)
+        return self._answer(mt5.TRADE_RETCODE_DONE, symbol, request, order, fill)
+
+    # --- what they share ---
+
+    def _order(self, symbol: Symbol, request: TradeRequest, origin: int, comment: str) -> Order:
+        volume = lots(request.volume)
         return Order(
             ticket=self._book.next_order(),
             symbol=symbol.name,
             type=request.type,
-            volume=lots(request.volume),
+            volume=volume,
+            volume_current=volume,
             price=price_of(symbol, request.price),
+            price_stoplimit=price_of(symbol, request.stoplimit) if request.type in STOP_LIMITS else 0.0,
             sl=price_of(symbol, request.sl),
             tp=price_of(symbol, request.tp),
             magic=request.magic,
-            reason=mt5.ORDER_REASON_EXPERT,
-            comment=request.comment,
+            reason=origin,
+            comment=comment,
             type_time=request.type_time,
             type_filling=request.type_filling,
             expires_s=0,
-            time_setup_msc=symbol.time_msc,
+            time_setup_msc=symbol.now_msc,
         )
 
-    def _exit_terms(self, symbol: Symbol, request: TradeRequest) -> Order:
-        terms = self._terms(symbol, request)
-        terms.sl = terms.tp = 0.0  # the rules don't look at an exit's stops, and nothing follows from them
-        return terms
-
-    def _filled(self, symbol: Symbol, fill: Fill, request: TradeRequest) -> OrderSendResult:
+    def _answer(
+        self, code: int, symbol: Symbol, request: TradeRequest, order: Order, fill: Fill | None = None
+    ) -> OrderSendResult:
+        deal, volume, price = (fill.deal, fill.volume, fill.price) if fill is not None else (0, order.volume, 0.0)
         return OrderSendResult(
             (
-                mt5.TRADE_RETCODE_DONE,
-                fill.deal,
-                fill.order,
-                fill.volume,
-                fill.price,
-                symbol.bid,
-                symbol.ask,
-                EXECUTED,
-                self._request_id,
-                0,
-                request,
-            )
-        )
-
-    def _placed(self, symbol: Symbol, order: Order, request: TradeRequest) -> OrderSendResult:
-        return OrderSendResult(
-            (
-                mt5.TRADE_RETCODE_DONE,
-                0,
+                code,
+                deal,
                 order.ticket,
-                order.volume,
-                0.0,
+                volume,
+                price,
                 symbol.bid,
                 symbol.ask,
-                EXECUTED,
-                self._request_id,
+                COMMENTS[code],
+                self._book.next_request(),
                 0,
                 request,
             )
         )
+
+
+def _code_of(order: Order, fill: Fill) -> int:
+    if order.volume_current <= 0.0:
+        return mt5.TRADE_RETCODE_DONE
+    return mt5.TRADE_RETCODE_DONE_PARTIAL if fill.deal else mt5.TRADE_RETCODE_PLACED
+
+
+def _crosses(symbol: Symbol, order: Order) -> bool:
+    """Say whether a limit order would trade at once; elsewhere than on an exchange the rules refuse such a price."""
+    if symbol.specification.trade_exemode != _EXCHANGE or order.type not in LIMITS:
+        return False
+    if order.type == mt5.ORDER_TYPE_BUY_LIMIT:
+        return symbol.ask <= order.price
+    return symbol.bid >= order.price

@@ -1,119 +1,179 @@
-"""What ticks do to the books: pending orders trigger or expire, stops close positions, a margin call stops out.
+"""What ticks and time do to the books: orders trigger, execute late or end, stops close positions, a stop-out follows.
 
-A symbol without positions and orders costs one look into a dict. For the others the prices that would set something
-off are kept as four bounds, and a slice of ticks is searched for the first one beyond them: only there anything is
-looked at one by one.
+A symbol without positions and orders costs one look into a dict. For the others `bounds` says which tick of a slice is
+the first to set something off: only there anything is looked at one by one. What a tick does happens at the tick's
+time and quote; what time does happens at its own time, before the ticks of that time, at the last quote before them:
+how ticks are sliced changes nothing.
+
+While a symbol's market is closed its quotes trigger nothing; what falls due by time is done all the same.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
-
-import numpy as np
 
 from gateway.terminal.simulated.market.symbols import Market, Symbol
 from gateway.terminal.simulated.market.ticks import Records
 from gateway.terminal.simulated.trading.account import Account
-from gateway.terminal.simulated.trading.books import Book, Order, Position
+from gateway.terminal.simulated.trading.books import Book
+from gateway.terminal.simulated.trading.bounds import Bounds, activated, order_due_msc, position_due_msc, triggered
+from gateway.terminal.simulated.trading.dealing import Dealing, deviates
+from gateway.terminal.simulated.trading.entries import Order, Position, lots
 from gateway.terminal.simulated.trading.execution import Execution
-from gateway.terminal.simulated.trading.rules import BUY_ORDERS, entry_price
+from gateway.terminal.simulated.trading.levels import BUY_ORDERS, STOP_LIMITS, entry_price
+from gateway.terminal.simulated.trading.liquidation import Liquidation
+from gateway.terminal.simulated.trading.liquidity import Liquidity
+from gateway.terminal.simulated.trading.rules import Rules
 from gateway.wire import constants as mt5
 
 __all__ = ("Triggers",)
 
-_ASK_FALLS: Final = (mt5.ORDER_TYPE_BUY_LIMIT,)
-_ASK_RISES: Final = (mt5.ORDER_TYPE_BUY_STOP,)
-_BID_RISES: Final = (mt5.ORDER_TYPE_SELL_LIMIT,)
-
-
-@dataclass(slots=True)
-class _Bounds:
-    """Nothing happens while bid and ask stay strictly between these and time stays below `expires_s`."""
-
-    changes: int
-    bid_low: float = -math.inf
-    bid_high: float = math.inf
-    ask_low: float = -math.inf
-    ask_high: float = math.inf
-    expires_s: float = math.inf
+_LIMIT_OF: Final = {
+    mt5.ORDER_TYPE_BUY_STOP_LIMIT: mt5.ORDER_TYPE_BUY_LIMIT,
+    mt5.ORDER_TYPE_SELL_STOP_LIMIT: mt5.ORDER_TYPE_SELL_LIMIT,
+}
 
 
 class Triggers:
-    """Feeds ticks to symbols and does what they set off, in the ticks' order."""
+    """Feeds ticks to symbols and does what they and the time set off, in order."""
 
-    def __init__(self, book: Book, market: Market, account: Account, execution: Execution) -> None:
+    def __init__(
+        self,
+        book: Book,
+        market: Market,
+        account: Account,
+        rules: Rules,
+        execution: Execution,
+        dealing: Dealing,
+        liquidity: Liquidity,
+    ) -> None:
         self._book = book
         self._market = market
         self._account = account
+        self._rules = rules
         self._execution = execution
-        self._bounds: dict[str, _Bounds] = {}
+        self._dealing = dealing
+        self._liquidity = liquidity
+        self._liquidation = Liquidation(book, market, account)
+        self._bounds: dict[str, Bounds] = {}
+        self._timed: list[tuple[Symbol, float]] = []
+        self._dues_at = -1
 
     def feed(self, symbol: Symbol, ticks: Records) -> None:
         """Append ticks to a symbol; every execution sees the quote of the tick that caused it."""
-        if not self._book.holds(symbol.name):
+        name = symbol.name
+        self._liquidity.renew(name)
+        if not self._book.holds(name):
             symbol.append(ticks)
             return
         while len(ticks):
-            end = self._first_beyond(symbol.name, ticks)
-            symbol.append(ticks[: end + 1])
-            if end < len(ticks):
-                self._fire(symbol)
-            ticks = ticks[end + 1 :]
-        while self._book.exposures and self._account.must_stop_out():
-            self._stop_out()
+            bounds = self._measured(symbol)
+            early = bounds.before_due(ticks)
+            if early == 0:
+                self._elapse(symbol, int(bounds.due_msc))
+                continue
+            end = bounds.first_beyond(ticks[:early])
+            if end:
+                self._append_quiet(symbol, ticks[:end])
+            if end < early:
+                symbol.append(ticks[end : end + 1])
+                self.react(symbol)
+            ticks = ticks[end + (end < early) :]
 
-    def _first_beyond(self, name: str, ticks: Records) -> int:
-        bounds = self._bounds.get(name)
-        if bounds is None or bounds.changes != self._book.changes:
-            bounds = self._bounds[name] = self._measure(name)
-        bid, ask = ticks["bid"], ticks["ask"]
-        beyond = (bid <= bounds.bid_low) | (bid >= bounds.bid_high) | (ask <= bounds.ask_low)
-        beyond |= (ask >= bounds.ask_high) | (ticks["time"] >= bounds.expires_s)
-        found = np.flatnonzero(beyond)
-        return int(found[0]) if len(found) else len(ticks)
+    def await_tick(self, symbol: Symbol, time_msc: int) -> None:
+        """Do what falls due for a symbol before a tick of this time, which somebody else will append."""
+        if not self._book.holds(symbol.name):
+            return
+        while (due := self._measured(symbol).due_msc) <= time_msc:
+            self._elapse(symbol, int(due))
 
-    def _measure(self, name: str) -> _Bounds:
-        bounds = _Bounds(self._book.changes)
-        for position in self._book.positions_of[name].values():
-            sl, tp = position.sl, position.tp
-            if position.type == mt5.POSITION_TYPE_BUY:
-                bounds.bid_low = max(bounds.bid_low, sl or -math.inf)
-                bounds.bid_high = min(bounds.bid_high, tp or math.inf)
-            else:
-                bounds.ask_high = min(bounds.ask_high, sl or math.inf)
-                bounds.ask_low = max(bounds.ask_low, tp or -math.inf)
-        for order in self._book.orders_of[name].values():
-            bounds.expires_s = min(bounds.expires_s, order.expires_s or math.inf)
-            if order.type in _ASK_FALLS:
-                bounds.ask_low = max(bounds.ask_low, order.price)
-            elif order.type in _ASK_RISES:
-                bounds.ask_high = min(bounds.ask_high, order.price)
-            elif order.type in _BID_RISES:
-                bounds.bid_high = min(bounds.bid_high, order.price)
-            else:
-                bounds.bid_low = max(bounds.bid_low, order.price)
-        return bounds
+    def react(self, symbol: Symbol) -> None:
+        """Do what the symbol's latest tick sets off, which somebody else has appended."""
+        self._liquidity.renew(symbol.name)
+        if not self._book.holds(symbol.name):
+            return
+        if symbol.open_at(symbol.time_msc):
+            self._fire(symbol, symbol.time_msc)
+        self.stop_out(symbol.time_msc)
 
-    def _fire(self, symbol: Symbol) -> None:
+    def elapse(self) -> bool:
+        """Do what fell due by now, each symbol by its own clock; say whether there was anything.
+
+        O(symbols with something that falls due).
+        """
+        acted = False
+        for symbol, due_msc in self._dues():
+            if due_msc > symbol.now_msc:
+                continue
+            while (due := self._measured(symbol).due_msc) <= symbol.now_msc:
+                self._elapse(symbol, int(due))
+                acted = True
+        return acted
+
+    def next_due_msc(self) -> int | None:
+        """Return when something falls due by time alone, None for never; in the account's time.
+
+        A symbol with a clock of its own (a recording's) may lie behind: then it is due so much later.
+        """
+        ahead = [max(int(due_msc) - symbol.now_msc, 0) for symbol, due_msc in self._dues()]
+        return self._market.now_msc + min(ahead) if ahead else None
+
+    def stop_out(self, now_msc: int) -> None:
+        """Close what must go for the account's margin level."""
+        while self._account.must_stop_out():
+            victim = self._liquidation.victim()
+            if victim is None:
+                return
+            symbol, comment = self._market.symbols[victim.symbol], self._liquidation.comment()
+            if isinstance(victim, Order):
+                self._execution.finish(symbol, victim, mt5.ORDER_STATE_CANCELED, now_msc, comment)
+            elif not self._dealing.close(symbol, victim, mt5.DEAL_REASON_SO, comment, now_msc):
+                return  # nobody takes it now: the next tick tries again
+
+    # --- ticks ---
+
+    def _append_quiet(self, symbol: Symbol, ticks: Records) -> None:
+        """Append ticks that trigger nothing; one by one where the account comes near its stop-out level."""
+        if not self._book.positions or not self._endangered(symbol, ticks):
+            symbol.append(ticks)
+            return
+        for index in range(len(ticks)):
+            symbol.append(ticks[index : index + 1])
+            self._liquidity.renew(symbol.name)
+            self.stop_out(symbol.time_msc)
+
+    def _endangered(self, symbol: Symbol, ticks: Records) -> bool:
+        """Say whether the account would be stopped out at the worst prices of a slice, all at once."""
+        with _quoted_at(symbol, float(ticks["bid"].min()), float(ticks["ask"].max())):
+            return self._account.must_stop_out()
+
+    def _fire(self, symbol: Symbol, now_msc: int) -> None:
         """Do all that the current tick sets off; what opens now is looked at from the next tick on."""
         positions = list(self._book.positions_of[symbol.name].values())
         for order in list(self._book.orders_of[symbol.name].values()):
-            if order.expires_s and symbol.time_msc >= order.expires_s * 1000:
-                self._execution.finish(symbol, order, mt5.ORDER_STATE_EXPIRED)
-            elif _triggered(symbol, order):
-                self._open(symbol, order)
+            if order.ticket not in self._book.orders or order.executes_msc:
+                continue
+            if activated(order) or triggered(order, symbol.bid, symbol.ask):
+                self._activate(symbol, order, now_msc)
         for position in positions:
-            self._stop(symbol, position)
+            if position.ticket in self._book.positions:
+                self._stop(symbol, position, now_msc)
 
-    def _open(self, symbol: Symbol, order: Order) -> None:
-        kind = mt5.ORDER_TYPE_BUY if order.type in BUY_ORDERS else mt5.ORDER_TYPE_SELL
-        price = entry_price(symbol, order.type in BUY_ORDERS)
-        if self._account.figures_after(symbol, kind, order.volume, price).margin_free < 0.0:
-            self._execution.finish(symbol, order, mt5.ORDER_STATE_REJECTED)
-        else:
-            self._execution.open(symbol, order)
+    def _activate(self, symbol: Symbol, order: Order, now_msc: int) -> None:
+        if order.type not in STOP_LIMITS:
+            self._execute(symbol, order, now_msc)
+            return
+        # A limit order with RETURN follows: MQL5 documentation, "Order properties". Its ticket stays.
+        self._book.change_order(
+            order,
+            type=_LIMIT_OF[order.type],
+            price=order.price_stoplimit,
+            price_stoplimit=0.0,
+            type_filling=mt5.ORDER_FILLING_RETURN,
+        )
 
-    def _stop(self, symbol: Symbol, position: Position) -> None:
+    def _stop(self, symbol: Symbol, position: Position, now_msc: int) -> None:
         digits = symbol.specification.digits
         if position.type == mt5.POSITION_TYPE_BUY:
             lost = 0.0 < symbol.bid <= position.sl
@@ -122,42 +182,86 @@ class Triggers:
             lost = 0.0 < position.sl <= symbol.ask
             won = 0.0 < symbol.ask <= position.tp
         if lost:
-            self._close(symbol, position, mt5.DEAL_REASON_SL, f"[sl {position.sl:.{digits}f}]")
+            comment = f"[sl {position.sl:.{digits}f}]"
+            self._dealing.close(symbol, position, mt5.DEAL_REASON_SL, comment, now_msc)
         elif won:
-            self._close(symbol, position, mt5.DEAL_REASON_TP, f"[tp {position.tp:.{digits}f}]")
+            comment = f"[tp {position.tp:.{digits}f}]"
+            self._dealing.close(symbol, position, mt5.DEAL_REASON_TP, comment, now_msc, position.tp)
 
-    def _stop_out(self) -> None:
-        """Close the position that loses most."""
-        worst = min(self._book.positions.values(), key=self._account.position_profit)
-        level = self._account.figures().margin_level
-        self._close(self._market.symbols[worst.symbol], worst, mt5.DEAL_REASON_SO, f"[so {level:.2f}%]")
+    # --- time ---
 
-    def _close(self, symbol: Symbol, position: Position, reason: int, comment: str) -> None:
-        buy = position.type == mt5.POSITION_TYPE_BUY
-        terms = Order(
-            ticket=self._book.next_order(),
-            symbol=symbol.name,
-            type=mt5.ORDER_TYPE_SELL if buy else mt5.ORDER_TYPE_BUY,
-            volume=position.volume,
-            price=0.0,
-            sl=0.0,
-            tp=0.0,
-            magic=position.magic,
-            reason=reason,
-            comment=comment,
-            type_time=mt5.ORDER_TIME_GTC,
-            type_filling=mt5.ORDER_FILLING_FOK,
-            expires_s=0,
-            time_setup_msc=symbol.time_msc,
-        )
-        self._execution.close(symbol, position, terms)
+    def _elapse(self, symbol: Symbol, due_msc: int) -> None:
+        """Do what falls due for a symbol by a time."""
+        for order in list(self._book.orders_of[symbol.name].values()):
+            if order_due_msc(symbol, order) > due_msc:
+                continue
+            if order.executes_msc:
+                self._execute_late(symbol, order, due_msc)
+            else:
+                self._execution.finish(symbol, order, mt5.ORDER_STATE_EXPIRED, due_msc)
+        for position in self._book.positions_of[symbol.name].values():
+            if position_due_msc(symbol, position) <= due_msc:
+                self._book.move_stops(position, 0.0, 0.0, due_msc)
+
+    def _execute_late(self, symbol: Symbol, order: Order, now_msc: int) -> None:
+        """Execute an asynchronous order at the price of now; reject it if that can't be done any more."""
+        buy = order.type in BUY_ORDERS
+        open_now = symbol.open_at(now_msc) and symbol.quoted
+        if not open_now or deviates(symbol, buy, order.price, order.deviation_points):
+            self._execution.finish(symbol, order, mt5.ORDER_STATE_REJECTED, now_msc)
+            return
+        self._book.change_order(order, executes_msc=0, price=entry_price(symbol, buy))
+        self._execute(symbol, order, now_msc)
+
+    def _execute(self, symbol: Symbol, order: Order, now_msc: int) -> None:
+        """Fill an order of the book as far as the market and the account's money allow."""
+        buy = order.type in BUY_ORDERS
+        self._book.drop_order(order)  # what it blocked is free for it
+        if order.position_id and order.position_id != order.ticket and not self._rules.netting:
+            position = self._book.position_by(symbol.name, order.position_id)
+            if position is None:
+                self._execution.finish(symbol, order, mt5.ORDER_STATE_REJECTED, now_msc)
+                return
+            gone = max(lots(order.volume_current - position.volume), 0.0)  # closed by something else meanwhile
+            order.volume, order.volume_current = lots(order.volume - gone), lots(order.volume_current - gone)
+        else:
+            kind = mt5.ORDER_TYPE_BUY if buy else mt5.ORDER_TYPE_SELL
+            if not self._rules.affords(symbol, kind, order.volume_current, entry_price(symbol, buy)):
+                self._execution.finish(symbol, order, mt5.ORDER_STATE_REJECTED, now_msc)
+                return
+        if self._dealing.deal(symbol, order, now_msc) is None:
+            self._execution.finish(symbol, order, mt5.ORDER_STATE_CANCELED, now_msc)
+
+    # --- bounds ---
+
+    def _dues(self) -> list[tuple[Symbol, float]]:
+        """Return the symbols with something that falls due by time, by name; O(1) while the books don't change."""
+        book = self._book
+        if self._dues_at != book.changes:
+            names = sorted(set(book.exposures) | {order.symbol for order in book.orders.values()})
+            symbols = [self._market.symbols[name] for name in names]
+            timed = [(symbol, self._measured(symbol).due_msc) for symbol in symbols]
+            self._timed = [(symbol, due_msc) for symbol, due_msc in timed if due_msc < math.inf]
+            self._dues_at = book.changes
+        return self._timed
+
+    def _measured(self, symbol: Symbol) -> Bounds:
+        bounds = self._bounds.get(symbol.name)
+        if bounds is None or bounds.changes != self._book.changes:
+            bounds = self._bounds[symbol.name] = Bounds(self._book.changes)
+            for position in self._book.positions_of[symbol.name].values():
+                bounds.watch_position(symbol, position)
+            for order in self._book.orders_of[symbol.name].values():
+                bounds.watch_order(symbol, order)
+        return bounds
 
 
-def _triggered(symbol: Symbol, order: Order) -> bool:
-    if order.type in _ASK_FALLS:
-        return symbol.ask <= order.price
-    if order.type in _ASK_RISES:
-        return symbol.ask >= order.price
-    if order.type in _BID_RISES:
-        return symbol.bid >= order.price
-    return symbol.bid <= order.price
+@contextmanager
+def _quoted_at(symbol: Symbol, bid: float, ask: float) -> Iterator[None]:
+    """Let a symbol stand at another quote for a moment."""
+    kept = symbol.bid, symbol.ask
+    symbol.bid, symbol.ask = bid, ask
+    try:
+        yield
+    finally:
+        symbol.bid, symbol.ask = kept

@@ -12,7 +12,7 @@ from gateway.terminal.simulated.settings import Settings
 from gateway.terminal.simulated.terminal import Session, SimulatedTerminal
 from gateway.wire.structs import TICK_DTYPE
 
-RECORDED = Path(__file__).parents[3].parent / "shared" / "data"
+RECORDED = Path(__file__).parents[4].parent / "shared" / "data"
 MS = 1_000_000
 
 GENERATED = """<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>

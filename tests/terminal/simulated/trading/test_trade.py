@@ -1,15 +1,14 @@
 """The trade server: what it accepts, what it refuses and with which code, and what it enters in the books."""
 
-import dataclasses
 import math
 
 import pytest
 
-from gateway.terminal.simulated.trading.account import LIMIT_ORDERS
 from gateway.wire import constants as mt5
 
 BID, ASK = 1.1, 1.1001
 NAN, INF = math.nan, math.inf
+QUOTES = {"EURUSD": [(0, BID, ASK)]}
 
 
 def comment_of(result):
@@ -46,13 +45,13 @@ def test_opening_order_position_and_deals_share_a_ticket(market):
     assert (position.sl, position.tp, position.price_open) == (1.09, 1.2, ASK)
 
 
-def test_trade_time_is_the_symbols_latest_tick(market):
+def test_trade_time_is_the_symbols_time_now(market):
     market.move_to(1500)
     market.buy()
-    tick = market.call("symbol_info_tick", "EURUSD")
+    now_msc = market.terminal.market.symbols["EURUSD"].now_msc
 
-    assert market.deals()[-1].time_msc == market.positions()[0].time_msc == tick.time_msc
-    assert market.history()[0].time_done_msc == tick.time_msc
+    assert market.deals()[-1].time_msc == market.positions()[0].time_msc == now_msc
+    assert market.history()[0].time_setup_msc == market.history()[0].time_done_msc == now_msc
 
 
 def test_account_begins_with_a_balance_deal(market):
@@ -150,7 +149,7 @@ def test_close_by_ends_the_smaller_position(market):
         ({"position": 1, "type": 1}, mt5.TRADE_RETCODE_POSITION_CLOSED),
         ({"action": 5, "symbol": "NOPE"}, mt5.TRADE_RETCODE_INVALID),
         ({"action": 5, "type": mt5.ORDER_TYPE_BUY}, mt5.TRADE_RETCODE_INVALID_ORDER),
-        ({"action": 5, "type": mt5.ORDER_TYPE_BUY_STOP_LIMIT}, mt5.TRADE_RETCODE_INVALID_ORDER),
+        ({"action": 5, "type": mt5.ORDER_TYPE_CLOSE_BY, "price": 1.0}, mt5.TRADE_RETCODE_INVALID_ORDER),
         ({"action": 6, "position": 1}, mt5.TRADE_RETCODE_POSITION_CLOSED),
         ({"action": 7, "order": 1, "price": 1.0}, mt5.TRADE_RETCODE_INVALID_ORDER),
         ({"action": 8, "order": 1}, mt5.TRADE_RETCODE_INVALID_ORDER),
@@ -214,15 +213,14 @@ def test_closed_position_is_not_found(market):
 @pytest.mark.parametrize(
     ("mode", "buy", "sell"),
     [
-        (mt5.SYMBOL_TRADE_MODE_DISABLED, 10017, 10017),
-        (mt5.SYMBOL_TRADE_MODE_LONGONLY, 10009, 10042),
-        (mt5.SYMBOL_TRADE_MODE_SHORTONLY, 10043, 10009),
-        (mt5.SYMBOL_TRADE_MODE_CLOSEONLY, 10044, 10044),
+        ("disabled", 10017, 10017),
+        ("longonly", 10009, 10042),
+        ("shortonly", 10043, 10009),
+        ("closeonly", 10044, 10044),
     ],
 )
-def test_trade_mode_limits_entries(market, mode, buy, sell):
-    symbol = market.terminal._market.symbols["EURUSD"]
-    symbol.specification = dataclasses.replace(symbol.specification, trade_mode=mode)
+def test_trade_mode_limits_entries(written, mode, buy, sell):
+    market = written(QUOTES, symbols={"EURUSD": {"trade_mode": mode}})
 
     assert (market.buy().retcode, market.sell().retcode) == (buy, sell)
 
@@ -339,12 +337,13 @@ def test_expiration_in_the_past_or_beyond_time_is_refused(market, type_time, exp
     assert result.retcode == mt5.TRADE_RETCODE_INVALID_EXPIRATION
 
 
-def test_pending_orders_are_limited(market):
-    for _ in range(LIMIT_ORDERS):
+def test_pending_orders_are_limited(written):
+    market = written(QUOTES, limit_orders=2)
+    for _ in range(market.settings.limit_orders):
         market.pend(2, 1.095)
 
     assert market.pend(2, 1.095).retcode == mt5.TRADE_RETCODE_LIMIT_ORDERS
-    assert market.call("account_info").limit_orders == LIMIT_ORDERS
+    assert market.call("account_info").limit_orders == market.settings.limit_orders
 
 
 # --- stops of positions ---
