@@ -231,7 +231,7 @@ def test_probe_measures_pings_and_reads_stage_by_stage(client: Any, mt5gate: Any
     [("live", True, " live "), ("live", False, " down "), ("lost", False, " lost "), ("dead", False, " dead ")],
 )
 def test_stats_show_a_worker_without_its_terminal_as_down(
-    mt5gate: Callable[..., Any], client: Any, condition: str, proven: bool, shown: str
+    mt5gate: Any, client: Any, condition: str, proven: bool, shown: str
 ) -> None:
     worker = {"name": "far-1", "condition": condition, "proven": proven, "reason": "terminal: not found (-10003)"}
     client.answers["stats"] = {"workers": [worker]}
