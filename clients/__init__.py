@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from clients.client import Client
     from clients.connection import Pending
+    from clients.events import OrderEvent, OrderEvents
     from clients.orderids import new_order_id
     from clients.ticks import Gap, StreamTick, TickStream
     from gateway.wire import constants
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         GatewayError,
         LocalProtocolError,
         NoReply,
+        NotExecuted,
         NotTradable,
         OutcomeUnknown,
         ProtocolError,
@@ -32,19 +34,24 @@ if TYPE_CHECKING:
         TerminalRefused,
         Unavailable,
     )
+    from gateway.wire.events import EventKind
 
 __all__ = (
     "Busy",
     "Client",
     "ConfigError",
     "DuplicateMismatch",
+    "EventKind",
     "Expired",
     "ForgottenId",
     "Gap",
     "GatewayError",
     "LocalProtocolError",
     "NoReply",
+    "NotExecuted",
     "NotTradable",
+    "OrderEvent",
+    "OrderEvents",
     "OutcomeUnknown",
     "Pending",
     "ProtocolError",
@@ -62,7 +69,10 @@ __all__ = (
 
 _HOMES: Final = {
     "Client": "clients.client",
+    "EventKind": "gateway.wire.events",
     "Gap": "clients.ticks",
+    "OrderEvent": "clients.events",
+    "OrderEvents": "clients.events",
     "Pending": "clients.connection",
     "StreamTick": "clients.ticks",
     "TickStream": "clients.ticks",

@@ -224,9 +224,77 @@ class Calls(ABC):
         `client_id` finds here what became of its orders."""
         return self._call("client_orders", (since_ns,))
 
+    def events(self, number: int | None = None) -> dict[str, Any]:
+        """Return a page of this client's order events from a number on, as they travel; None: only where they stand.
+
+        `first` is the oldest number that is kept, `next` the one that the next event will have. `Client.order_events`
+        asks page by page and waits for more.
+        """
+        return self._call("events", () if number is None else (number,))
+
+    def limits(self) -> dict[str, Any]:
+        """Return the pre-trade limits in force, the bounds of their changes, and what each account is held against.
+
+        `limits` has each scope's `limits` as they are, as `configured`, and as `changed` since (None: lifted), with who
+        changed them and why. `accounts` has open volume in lots at its worst, losses and equity, `age_ms` old.
+        """
+        return self._call("limits")
+
+    def set_limits(
+        self, limits: dict[str, Any], *, why: str, who: str = "", rebase: bool = False, **scope: str
+    ) -> dict[str, Any]:
+        """Change limits (None: lift one) of `account=`, `client=` or `symbol=`, or of every account; return what holds.
+
+        It takes a client that the configuration names in `risk.operators`, else PermissionRefused; what is looser than
+        the configuration's bounds raises RiskRefused, and then nothing is changed. `rebase` measures an account's
+        losses anew. It holds from the next order on, over restarts, and is journaled with `who` and `why`.
+        """
+        return self._call("set_limits", (scope, limits, why, {"who": who, "rebase": rebase}))
+
     def stats(self) -> dict[str, Any]:
         """Return the broker's counters and latencies."""
         return self._call("stats")
+
+    # --- stopping and restarting trade --------------------------------------------------------------------------------
+
+    def kill(
+        self, scope: str, name: str = "", *, flatten: bool = False, reason: str = "", who: str = ""
+    ) -> dict[str, Any]:
+        """Throw a kill switch: from now on every entry in its scope raises Halted; exits and cancels still go.
+
+        `scope` is "client", "account" or "all"; `name` that of the client or account, by default this client or its
+        account. What waits in the gateway is refused, pending orders in scope are cancelled; with `flatten`, positions
+        are closed, too. Returns at once: `switches` tells how far that is. It holds over restarts, until `resume`.
+        Returns the `switch`, the `goal`, and how many waiting orders were `refused`. `who` is written down with the
+        `reason`, beside this client's id.
+        """
+        options = {"scope": scope, "name": name, "flatten": flatten, "reason": reason, "who": who}
+        return self._call("kill", (options,))
+
+    def resume(self, scope: str, name: str = "", *, reason: str, who: str = "", number: int = 0) -> dict[str, Any]:
+        """Lift the switch of just this scope, and give up what the gateway still pursues for it.
+
+        With `number` (see `switches`), only if it is still the one that was thrown then. Raises PermissionRefused for a
+        client that somebody else has halted. Returns the `switch` and the `goal` that were, None for none, and the
+        switches that are `remaining`.
+        """
+        options = {"scope": scope, "name": name, "reason": reason, "who": who, "number": number}
+        return self._call("resume", (options,))
+
+    def flatten(self, scope: str, name: str = "", *, reason: str = "", who: str = "") -> dict[str, Any]:
+        """Have the gateway cancel every pending order and close every position in a scope; `kill` names scopes.
+
+        Entries still go: `kill` with `flatten` stops them first. Returns the `goal` at once; `switches` tells how far
+        it is. The gateway pursues it over restarts, closed markets and lost terminals until nothing is left, or
+        `resume` of the same scope.
+        """
+        return self._call("flatten", ({"scope": scope, "name": name, "reason": reason, "who": who},))
+
+    def switches(self) -> dict[str, Any]:
+        """Return the `switches` that are thrown, the `goals` that are pursued or have ended a short while ago, each
+        with what is left by account, and the clients whose pending orders are cancelled when they are lost (`armed`).
+        """
+        return self._call("switches")
 
 
 def _given(**values: Any) -> dict[str, Any]:

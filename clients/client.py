@@ -43,6 +43,7 @@ from gateway.wire.messages import MAX_NAME_BYTES, Stamps
 from gateway.wire.structs import OrderSendResult
 
 if TYPE_CHECKING:
+    from clients.events import OrderEvents
     from clients.ticks import TickStream
 
 __all__ = ("Client",)
@@ -51,6 +52,9 @@ _SUCCESS: Final = (1, "Success")
 _QUICK_MS: Final = 5_000
 ASK_AGAIN_S: Final = 0.05
 """How often an order in doubt is asked after."""
+
+ASK_WITHIN_S: Final = 1.0
+"""How long one such question may take; a gateway that is away is asked again."""
 
 _OWN_AFFAIR: Final = ("hello", "bye")
 
@@ -78,13 +82,20 @@ class Client(Trading):
         order_timeout: float = 15.0,
         bulk_timeout: float = 60.0,
         heartbeat: float = 1.0,
+        observe: bool = False,
+        cancel_on_disconnect: bool = False,
     ) -> None:
         """Make a client; nothing is sent yet.
 
         `endpoint` is the gateway's (by default what `mt5gate run` of this user listens on). `account` names one of its
         accounts, "" the default one. `client_id` must be unique among clients that are connected at the same time; one
         is made up by default. Times are seconds: `timeout` for quick calls, `order_timeout` for orders, `bulk_timeout`
-        for history and lists of symbols; `heartbeat` is how often a dead peer is looked for (0: never).
+        for history and lists of symbols; `heartbeat` is how often a dead peer is looked for (0: never). With `observe`
+        its order events are everybody's; the gateway's configuration must name the client id for that.
+
+        With `cancel_on_disconnect` the gateway cancels this client's pending orders and halts it when the session is
+        lost: when nothing was heard of it for `welcome["session_timeout_ms"]` and no `disconnect()` came before. Only
+        `resume("client", reason=…)` ends that. A client that is idle must `ping()` often enough.
         """
         super().__init__()
         self.account = account
@@ -92,6 +103,10 @@ class Client(Trading):
         if len(self.client_id.encode()) > MAX_NAME_BYTES:
             raise LocalProtocolError(f"client_id: expected at most {MAX_NAME_BYTES} bytes, got {self.client_id!r}")
         self._endpoint = endpoint
+        self._observe = observe
+        self._cancel_on_disconnect = cancel_on_disconnect
+        if cancel_on_disconnect and client_id is None:
+            raise LocalProtocolError("cancel_on_disconnect: expected a client_id, under which it can be lifted")
         self._heartbeat_ms = max(0, round(heartbeat * 1_000))
         self._timeouts_ns = {
             call.name: round(_timeout_of(call, timeout, order_timeout, bulk_timeout) * 1e9) for call in CALLS.values()
@@ -232,29 +247,37 @@ class Client(Trading):
     def order_outcome(self, client_order_id: str, timeout: float | None = None) -> OrderSendResult | None:
         """Wait until an order's fate is known, and return or raise what its `order_send` would have.
 
-        For an order whose answer was lost: OutcomeUnknown has its id in `detail["client_order_id"]`. Raises Refused if
-        it never reached a terminal; Unavailable if it never reached the gateway, so that nothing happened or will;
-        OutcomeUnknown if that can't be said after `timeout` seconds (by default the order timeout). It sends no order.
+        For an order whose answer was lost: OutcomeUnknown has its id in `detail["client_order_id"]`. Raises NotExecuted
+        (a Refused) if it left and the terminal shows no trace of it, another Refused if it never reached a terminal,
+        Unavailable if it never even reached the gateway: in all these nothing happened, and nothing will.
+        OutcomeUnknown if that can't be said after `timeout` seconds (by default the order timeout), for want of a
+        gateway too. It sends no order.
         """
         until_ns = monotonic_ns() + (self._timeouts_ns["order_send"] if timeout is None else round(timeout * 1e9))
-        while True:
-            left_s = max((until_ns - monotonic_ns()) / 1e9, 0.001)
-            told = self._request(
-                self._ready(), "order_status", (client_order_id,), None, self.account, min(left_s, 5.0)
-            ).decoded()
-            if told["state"] == "answered" and told["status"] == Status.OK:
+        state = "unknown: no gateway has answered"
+        while state != "forgotten":
+            left_s = (until_ns - monotonic_ns()) / 1e9
+            if left_s <= 0.0:
+                break
+            try:
+                told = self._request(
+                    self._ready(), "order_status", (client_order_id,), None, self.account, min(left_s, ASK_WITHIN_S)
+                ).decoded()
+            except (Unavailable, NoReply):  # that nobody could be asked says nothing of the order
+                continue
+            state = told["state"]
+            if state == "none":
+                raise Unavailable(f"order {client_order_id} never reached the gateway: nothing happened, nothing will")
+            if state == "answered" and told["status"] == Status.OK:
                 self._here.error = _SUCCESS
                 result: OrderSendResult | None = told["result"]
                 return result
-            if told["state"] == "none":
-                raise Unavailable(f"order {client_order_id} never reached the gateway: nothing happened, nothing will")
-            if told["state"] in ("answered", "refused"):
+            if state in ("answered", "refused", "not_found"):
                 code, message, detail = told["result"]
                 raise error_for(told["status"], code, message, detail)
-            if monotonic_ns() >= until_ns or told["state"] == "forgotten":
-                detail = {"client_order_id": client_order_id, "state": told["state"]}
-                raise OutcomeUnknown(f"order {client_order_id} is {told['state']}: look at the terminal", detail=detail)
             time.sleep(min(ASK_AGAIN_S, left_s))
+        detail = {"client_order_id": client_order_id, "state": state}
+        raise OutcomeUnknown(f"order {client_order_id} is {state}: look at the terminal", detail=detail)
 
     def ping(self) -> int:
         """Ask the broker for a sign of life; return the round trip in ns."""
@@ -263,12 +286,33 @@ class Client(Trading):
         return pending.timing()["total"]
 
     def notices(self) -> list[Notice]:
-        """Return what the gateway said without being asked, since the last time: `fenced`, `shutdown`, and `answered`,
-        the late answer to an order that was OutcomeUnknown (its result in MT5's type, `request_id` as in the error's
-        detail)."""
+        """Return what the gateway said without being asked, since the last time: `fenced`, `shutdown`, `halted`
+        and `resumed` (a kill switch that concerns this client), `answered`, the late answer to an order that was
+        OutcomeUnknown (its result in MT5's type, `request_id` as in the error's detail), and `order`, an OrderEvent.
+        Who must miss no event reads `order_events` instead."""
         if self._connection is None:
             return []
         return [_decoded(notice) for notice in self._connection.take_notices()]
+
+    def order_events(self, from_number: int | None = None, timeout: float | None = None) -> "OrderEvents":
+        """Return an endless iterator over what becomes of this client's orders and positions: `OrderEvent`s.
+
+        `from_number` is the first event wanted, by default the next one: a restarted strategy gives the number behind
+        the last one it has seen (`next_number` of the iterator), and misses nothing that the gateway keeps. The
+        iterator waits for events; it ends when there was none for `timeout` seconds (by default never).
+        """
+        from clients.events import OrderEvents
+
+        return OrderEvents(self, from_number, timeout)
+
+    @property
+    def notices_told(self) -> int:
+        """How many notices have come since the connection was made, read or not."""
+        return 0 if self._connection is None else self._connection.told
+
+    def wait_for_notice(self, told: int, until_ns: int) -> None:
+        """Wait until `notices_told` isn't `told` any more, at most until this time of the monotonic clock (ns)."""
+        self._ready().wait_told(told, until_ns)
 
     @property
     def last_order_id(self) -> str:
@@ -306,7 +350,11 @@ class Client(Trading):
             if self._closed:
                 raise Unavailable("this client is closed; connect() or initialize() opens it again")
             if self._connection is None:
-                options = {"account": self.account} if self.account else {}
+                options: dict[str, Any] = {"account": self.account} if self.account else {}
+                if self._observe:
+                    options["observe"] = True
+                if self._cancel_on_disconnect:
+                    options["cancel_on_disconnect"] = True
                 session = Session(self.client_id, codec, options=options, place=self.endpoint)
                 self._connection = Connection(self.endpoint, session, self._heartbeat_ms)
             return self._connection
@@ -426,6 +474,11 @@ def _pair_of(error: GatewayError) -> tuple[int, str]:
 
 def _decoded(notice: Notice) -> Notice:
     payload = notice.payload
+    if notice.kind == "order":
+        from clients.events import decode_event
+
+        with contextlib.suppress(RemoteProtocolError):
+            return Notice("order", decode_event(payload))
     if notice.kind == "answered" and isinstance(payload, dict) and payload.get("status") == Status.OK:
         decode: Callable[[str, Any], Any] = decode_result
         with contextlib.suppress(RemoteProtocolError):  # then as it came: a late answer is never lost

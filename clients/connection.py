@@ -235,6 +235,20 @@ class Connection:
             self._tell_leader()
             return self.session.take_notices()
 
+    @property
+    def told(self) -> int:
+        """How many notices have come, read or not."""
+        return self.session.told
+
+    def wait_told(self, told: int, until_ns: int) -> None:
+        """Wait until more than `told` notices have come, at most until `until_ns`."""
+        listener = Pending(self, "ping", "", (), None, until_ns, None)  # never sent
+        with self._lock:
+            if self.session.told != told:
+                return
+            self.session.listen(listener)
+        self.wait(listener)
+
     def wait_sent(self, pending: Pending) -> None:
         """Wait until `pending` has left, at most until its deadline: what keeps a flood of `submit` within bounds."""
         while pending.state is State.WAITING and not self.wait(pending, monotonic_ns() + 1_000_000):

@@ -260,6 +260,13 @@ DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "accounts": _unchanged,
     "order_status": _fate,
     "client_orders": _fates,
+    "events": _unchanged,
     "stats": _unchanged,
+    "kill": _unchanged,
+    "resume": _unchanged,
+    "flatten": _unchanged,
+    "switches": _unchanged,
+    "limits": _unchanged,
+    "set_limits": _unchanged,
 }
 """By call, how its result becomes MT5's type: every name of `gateway.wire.calls.CALLS`."""

@@ -64,6 +64,7 @@ class Session:
         self.token = 0
         self.welcome: dict[str, Any] = {}
         self.late = self.malformed = self.dropped_notices = self.hellos = 0
+        self.told = 0  # notices that came, read or not
         self._codec = codec
         self._place = place or "its address"
         self._waiting: deque[Exchange] = deque()
@@ -71,6 +72,7 @@ class Session:
         self._unknown: dict[int, None] = {}
         self._unknown_ids: deque[int] = deque()
         self._notices: deque[Notice] = deque()
+        self._listening: list[Exchange] = []  # done with the next notice
         self._last_id = 0
         self._last: Exchange | None = None  # what `next_frame` handed out last; None: a hello
         self._hello_id = 0
@@ -323,7 +325,17 @@ class Session:
         self._notices.clear()
         return notices
 
+    def listen(self, exchange: Exchange) -> None:
+        """Finish an exchange that is no request when the next notice comes."""
+        self._listening = [one for one in self._listening if one.state is State.WAITING]
+        self._listening.append(exchange)
+
     def _notify(self, kind: str, payload: Any) -> None:
+        self.told += 1
+        listening, self._listening = self._listening, []
+        for exchange in listening:
+            if exchange.state is State.WAITING:
+                self._finish(exchange, None)
         if len(self._notices) >= MAX_NOTICES:
             self._notices.popleft()
             self.dropped_notices += 1

@@ -25,6 +25,7 @@ from gateway.clock import monotonic_ns, wall_ns
 from gateway.core.accounts import AccountRules
 from gateway.core.dedupe import Retention
 from gateway.core.engine import Engine, Limits
+from gateway.core.limitset import RiskRules
 from gateway.journal import Journal, boot_id
 from gateway.process import EXIT_REFUSED, Beat, State
 from gateway.settings import AccountSettings, BrokerSettings
@@ -259,7 +260,9 @@ def _engine(settings: BrokerSettings, generation: int) -> Engine:
             max_orders=settings.remembered_orders,
             max_age_ms=settings.remembered_ms,
         ),
+        risk=RiskRules(**settings.risk),
         gated=settings.durability == "disk",
+        observers=settings.observers,
     )
 
 

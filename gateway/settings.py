@@ -76,6 +76,8 @@ class BrokerSettings(Settings):
     durability: str = "process"  # process: survives the death of every process; disk: a power cut too
     remembered_orders: int = 65_536
     remembered_ms: int = 86_400_000
+    risk: dict[str, Any] = field(default_factory=dict)  # `core.limitset.RiskRules` as a mapping
+    observers: tuple[str, ...] = ()  # clients that may be told of everybody's order events
     beat_file: str = ""  # set by whoever starts and watches the process
     log_level: str = "info"
 

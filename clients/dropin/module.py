@@ -17,6 +17,7 @@ from clients.dropin.accounts import NoSuchAccount, choose
 from clients.dropin.arguments import travelling
 from clients.dropin.failures import failed_order, failed_read, value_of_failure
 from clients.exchange import Phase
+from clients.orderids import new_order_id
 from clients.results import DECODERS
 from clients.session import Session
 from gateway import config
@@ -110,6 +111,8 @@ class Module:
         if link is None:
             return self._leave(unconnected(name), value_of_failure(name))
         positional, named = travelling(name, canonical, args, kwargs)
+        if name == "order_send":
+            positional[0]["client_order_id"] = new_order_id()  # the gateway's journal and the terminal's ledger know it
         try:
             pending = _ask(link, name, positional, named, monotonic_ns() + _LIMITS_NS[name])
             if pending.error is None:

@@ -1,8 +1,9 @@
 """The command `mt5gate`: a client of the gateway like any other, and the way to start one.
 
-It holds no policy: what it sends, any client may send. Its commands are in `serve` (run, worker, feed,
-config, version), `trade` (order), `look` (quote, positions, …), `watch` (ticks, stats), `journal` (journal, order
-list, order status), `exec` and `simulator`; `common` has what they share.
+It holds no policy: what it sends, any client may send. Its commands are in `serve` (run, worker, feed, config,
+version), `trade` (order), `kill` (kill, resume, flatten, switches), `risk` (limits), `look` (quote, positions, …), `watch`
+(ticks, stats), `events`, `journal` (journal, order list, order status), `exec` and `simulator`; `common` has what they
+share.
 """
 
 import contextlib
@@ -12,8 +13,8 @@ from typing import Final
 
 import typer
 
+from gateway.cli import events, journal, kill, look, risk, serve, simulator, trade, watch
 from gateway.cli import exec as exec_command
-from gateway.cli import journal, look, serve, simulator, trade, watch
 from gateway.cli.common import EXIT_STATUSES, Group
 
 __all__ = ("app", "main")
@@ -45,9 +46,12 @@ app = typer.Typer(
 )
 serve.add_commands(app)
 watch.add_commands(app)
+events.add_commands(app)
 look.add_commands(app)
 trade.add_commands(app)
 journal.add_commands(app)
+kill.add_commands(app)
+risk.add_commands(app)
 exec_command.add_commands(app)
 simulator.add_commands(app)
 

@@ -10,9 +10,12 @@ from struct import error as StructError
 from typing import Any, Final
 
 from gateway.cli import tables
+from gateway.cli.eventnotes import EVENT_NOTES
+from gateway.core.goals import GoalKind, GoalState
 from gateway.core.orders import trade_request
 from gateway.core.records import Kind, Record, read_accepted, read_sent, read_settled, read_start
 from gateway.core.states import OrderState
+from gateway.core.switch import ScopeKind, SwitchState, told_scope
 from gateway.wire import codec
 from gateway.wire import constants as mt5
 from gateway.wire.errors import JournalError, RemoteProtocolError, Status
@@ -137,6 +140,8 @@ class Chronicle:
                 return self._settled(sequence, wall_ns, body)
         except (StructError, UnicodeDecodeError) as error:
             raise JournalError(f"record {sequence} is sound, but its {_KINDS[kind]} can't be read: {error}") from error
+        if kind in _NOTES:
+            return None if self._is_choosy else self._noted(sequence, wall_ns, kind, body)
         return None if self._is_choosy else Event(sequence, wall_ns, f"kind {kind}", text=f"{len(body)} bytes")
 
     @property
@@ -171,6 +176,15 @@ class Chronicle:
         detail = {"worker": worker, "call_id": call_id}
         return Event(sequence, wall_ns, "sent", number, story, f"to {worker} as call {call_id}", detail)
 
+    def _noted(self, sequence: int, wall_ns: int, kind: int, body: bytes) -> Event:
+        """Tell of a kill switch, of cancel-on-disconnect, or of what the gateway pursues by itself."""
+        try:
+            fields = codec.unpack(body)
+            what, text, detail = _NOTES[kind](fields)
+        except (RemoteProtocolError, KeyError, ValueError, TypeError) as error:
+            raise JournalError(f"record {sequence} is sound, but its {_KINDS[kind]} can't be read: {error}") from error
+        return Event(sequence, wall_ns, what, text=text, detail=detail)
+
     def _settled(self, sequence: int, wall_ns: int, body: bytes) -> Event | None:
         number, state, status, result = read_settled(body)
         story = self.stories.get(number)
@@ -182,6 +196,49 @@ class Chronicle:
         what = _STATES.get(state, f"state {state}")
         detail = {"status": status} | _reply_json(status, reply)
         return Event(sequence, wall_ns, what, number, story, answer_text(status, reply), detail)
+
+
+def _switch_note(fields: Any) -> tuple[str, str, dict[str, Any]]:
+    scope_kind, name, state, by, why, *_ = fields
+    scope = told_scope((scope_kind, name))
+    words = SwitchState(state).name.lower()
+    detail = {"scope": ScopeKind(scope_kind).name.lower(), "name": name, "state": words, "by": by, "why": why}
+    return "switch", f"{scope}: {words}, by {by}{': ' if why else ''}{why}", detail
+
+
+def _armed_note(fields: Any) -> tuple[str, str, dict[str, Any]]:
+    client, wanted = fields
+    text = f"client {client}: cancel-on-disconnect {'wanted' if wanted else 'no longer wanted'}"
+    return "armed", text, {"client": client, "wanted": wanted}
+
+
+def _goal_note(fields: Any) -> tuple[str, str, dict[str, Any]]:
+    scope_kind, name, kind, state, by, why, *_ = fields
+    wanted, words = GoalKind(kind).name.lower(), GoalState(state).name.lower()
+    scope = {"scope": ScopeKind(scope_kind).name.lower(), "name": name}
+    text = f"{wanted} {told_scope((scope_kind, name))}: {words}, for {by}{': ' if why else ''}{why}"
+    return "goal", text, scope | {"wanted": wanted, "state": words, "by": by, "why": why}
+
+
+def _limits_note(fields: Any) -> tuple[str, str, dict[str, Any]]:
+    kind, name = fields["scope"]
+    changes = ", ".join(f"{limit}={'off' if value is None else value}" for limit, value in fields["limits"].items())
+    text = f"{f'each {kind}' if name == '*' else f'{kind} {name}'}: {changes}, by {fields['who']}: {fields['why']}"
+    return "limits", text, dict(fields)
+
+
+def _equity_note(fields: Any) -> tuple[str, str, dict[str, Any]]:
+    losses = f"lost {fields['worst_day_loss']:.2f} today, {fields['worst_drawdown']:.2f} since {fields['peak']:.2f}"
+    by = f", measured anew by {fields['who']}: {fields['why']}" if "who" in fields else ""
+    text = f"account {fields['account']}: began the day with {fields['baseline']:.2f}, {losses}{by}"
+    return "equity", text, dict(fields)
+
+
+_NOTES: Final = {int(Kind.SWITCH): _switch_note, int(Kind.ARMED): _armed_note, int(Kind.GOAL): _goal_note} | {
+    int(Kind.LIMITS): _limits_note,
+    int(Kind.EQUITY): _equity_note,
+    **EVENT_NOTES,
+}
 
 
 def utc(wall_ns: int) -> str:

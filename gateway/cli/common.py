@@ -165,22 +165,34 @@ def _outcome(error: GatewayError) -> tuple[int, str]:
             return EXIT_REFUSED, "it did not happen: it never reached the terminal"
 
 
-def open_client(endpoint: str, account: str, timeout: float | None) -> "Client":
-    """Return a client that has said hello to the gateway at an endpoint; "" finds it as the options' help says."""
+def open_client(endpoint: str, account: str, timeout: float | None, **options: Any) -> "Client":
+    """Return a client that has said hello to the gateway at an endpoint; "" finds it as the options' help says.
+
+    `options` are further ones of `Client`.
+    """
     from clients import Client
 
     place = endpoint or config.gateway_endpoint()
     if place.startswith("ipc://") and not Path(place.removeprefix("ipc://")).exists():
         raise Unavailable(f"no gateway at {place}: is it running? (`mt5gate run` starts it)")
     if timeout is None:
-        return Client(place, account=account).connect(HELLO_S)
-    return Client(place, account=account, timeout=timeout, order_timeout=timeout, bulk_timeout=timeout).connect(timeout)
+        return _opened(Client(place, account=account, **options), HELLO_S)
+    options |= {"timeout": timeout, "order_timeout": timeout, "bulk_timeout": timeout}
+    return _opened(Client(place, account=account, **options), timeout)
+
+
+def _opened(client: "Client", timeout: float) -> "Client":
+    try:
+        return client.connect(timeout)
+    except BaseException:
+        client.shutdown()
+        raise
 
 
 @contextlib.contextmanager
-def connected(endpoint: str, account: str, timeout: float | None) -> Iterator["Client"]:
+def connected(endpoint: str, account: str, timeout: float | None, **options: Any) -> Iterator["Client"]:
     """Hand out a client for the length of a command."""
-    client = open_client(endpoint, account, timeout)
+    client = open_client(endpoint, account, timeout, **options)
     try:
         yield client
     finally:

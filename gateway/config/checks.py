@@ -6,8 +6,9 @@ from typing import Final
 
 from gateway.config.endpoints import MAX_IPC_PATH_BYTES, ipc_path
 from gateway.config.layers import as_in_variables
-from gateway.config.model import Schema, Simulator
+from gateway.config.model import RiskLimits, Schema, Simulator
 from gateway.config.problems import KeyPath, Origins, problem_line
+from gateway.wire.risklimits import is_looser
 
 __all__ = ("PLACES", "contradictions")
 
@@ -33,6 +34,7 @@ def contradictions(config: Schema, simulator_sockets: Sequence[str], origins: Or
         *_accounts(config),
         *_feeds(config),
         *_endpoints(config),
+        *_limits(config),
         *_simulators(config, origins),
     ]
     return [problem_line(path, text, origins) for path, text in found]
@@ -101,6 +103,30 @@ def _endpoints(config: Schema) -> _Found:
                 yield (section, key, index), f"{endpoint} is {twin} already; give each its own"
         if not getattr(getattr(config, section), key):
             yield (section, key), "expected at least one endpoint, got none; add one, or set tcp_port"
+
+
+def _limits(config: Schema) -> _Found:
+    risk = config.risk
+    for name in risk.accounts or {}:
+        if name not in config.accounts:
+            yield (
+                ("risk", "accounts", name),
+                f"expected one of the accounts ({', '.join(config.accounts)}), got {name!r}; correct it",
+            )
+    sections: dict[KeyPath, RiskLimits] = {("risk", "limits"): risk.limits}
+    for section in ("accounts", "clients", "symbols"):
+        named: dict[str, RiskLimits] = getattr(risk, section) or {}
+        sections |= {("risk", section, name): limits for name, limits in named.items()}
+    for path, limits in sections.items():
+        if path[1] == "symbols" and limits.max_daily_requests is not None:
+            yield (*path, "max_daily_requests"), "counts for accounts and clients, not for symbols; move it there"
+        for name, value in limits.model_dump(exclude_none=True).items():
+            bound = getattr(risk.bounds, name, None)
+            if is_looser(name, value, bound):
+                yield (
+                    (*path, name),
+                    f"expected nothing looser than risk.bounds.{name} ({bound}), got {value}; correct one",
+                )
 
 
 def _simulators(config: Schema, origins: Origins) -> _Found:

@@ -104,6 +104,8 @@ class Config(Schema):
             durability=self.broker.durability,
             remembered_orders=self.broker.remembered_orders,
             remembered_ms=self.broker.remembered_ms,
+            risk=self.risk.rules(),
+            observers=self.broker.observers,
             log_level=self.log.level,
         )
 

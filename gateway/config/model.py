@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from gateway.config.endpoints import validated_bind
+from gateway.wire.risklimits import clock_minutes, problem_with
 
 __all__ = (
     "Account",
@@ -28,6 +29,8 @@ __all__ = (
     "Feed",
     "Log",
     "Publisher",
+    "Risk",
+    "RiskLimits",
     "Schema",
     "Simulator",
     "Workers",
@@ -38,6 +41,9 @@ MAX_ACCOUNT_NAME: Final = 48
 
 MAX_SYMBOL: Final = 29
 """Characters; the MetaTrader5 package takes no more."""
+
+MAX_CLIENT_ID: Final = 64
+"""Bytes of a client id on the wire."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -61,6 +67,12 @@ def _symbol(value: str) -> str:
         raise ValueError(
             f"expected a symbol of 1 to {MAX_SYMBOL} characters, got {value!r}; use the broker's own spelling"
         )
+    return value
+
+
+def _client_id(value: str) -> str:
+    if not 0 < len(value.encode()) <= MAX_CLIENT_ID:
+        raise ValueError(f"expected a client id of 1 to {MAX_CLIENT_ID} bytes, got {value!r}; use its own")
     return value
 
 
@@ -107,8 +119,10 @@ def _shown_speed(value: float) -> float | str:
 Name = Annotated[str, AfterValidator(_name)]
 Bind = Annotated[str, AfterValidator(validated_bind)]
 Binds = Annotated[tuple[Bind, ...], BeforeValidator(_many)]
+Clients = Annotated[tuple[Annotated[str, AfterValidator(_client_id)], ...], BeforeValidator(_many)]
 Symbols = Annotated[tuple[Annotated[str, AfterValidator(_symbol)], ...], BeforeValidator(_many)]
 Files = Annotated[tuple[str, ...], BeforeValidator(_many)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_many)]
 Speed = Annotated[float, BeforeValidator(_speed), AfterValidator(_checked_speed), PlainSerializer(_shown_speed)]
 
 Chance = Annotated[float, AfterValidator(_chance)]
@@ -144,6 +158,7 @@ class Broker(Section):
     durability: Literal["process", "disk"] = "process"
     remembered_orders: int = Field(default=65_536, ge=1_024, le=1_000_000)
     remembered_ms: int = Field(default=86_400_000, ge=60_000, le=604_800_000)
+    observers: Clients = ()
 
     @model_validator(mode="after")
     def _patience(self) -> Self:
@@ -185,6 +200,84 @@ class Feed(Section):
     def source_of(self, account: str) -> str:
         """Return the name of the feed that the account's ticks come from: its own, another's, or "" for none."""
         return self.name or (account if self.enabled else "")
+
+
+def _checked_by(name: str) -> AfterValidator:
+    def check(value: Any) -> Any:
+        problem = problem_with(name, value)
+        if problem:
+            raise ValueError(problem.removeprefix(f"{name}: "))
+        return value
+
+    return AfterValidator(check)
+
+
+def _time_of_day(value: str) -> str:
+    clock_minutes(value)
+    return value
+
+
+class RiskLimits(Section):
+    """Pre-trade limits of whatever it stands for. None: off."""
+
+    state: Literal["active", "reducing", "halted"] | None = None
+    trading_hours: Annotated[Texts, _checked_by("trading_hours")] | None = None
+    allowed_symbols: Annotated[Texts, _checked_by("allowed_symbols")] | None = None
+    max_volume: float | None = Field(default=None, ge=0.0, le=1e9)
+    max_open_volume: float | None = Field(default=None, ge=0.0, le=1e9)
+    max_positions: int | None = Field(default=None, ge=0, le=1_000_000)
+    max_order_notional: float | None = Field(default=None, ge=0.0, le=1e12)
+    max_notional: float | None = Field(default=None, ge=0.0, le=1e12)
+    price_collar_percent: float | None = Field(default=None, ge=0.0, le=10_000.0)
+    require_stop_loss: bool | None = None
+    max_trade_risk: float | None = Field(default=None, ge=0.0, le=1e12)
+    max_trade_risk_percent: float | None = Field(default=None, ge=0.0, le=100.0)
+    max_daily_loss: float | None = Field(default=None, ge=0.0, le=1e12)
+    max_daily_loss_percent: float | None = Field(default=None, ge=0.0, le=100.0)
+    max_drawdown: float | None = Field(default=None, ge=0.0, le=1e12)
+    max_drawdown_percent: float | None = Field(default=None, ge=0.0, le=100.0)
+    min_margin_level_percent: float | None = Field(default=None, ge=0.0, le=1e6)
+    max_alike: int | None = Field(default=None, ge=1, le=1_000)
+    max_entries: int | None = Field(default=None, ge=0, le=10_000)
+    max_exits: int | None = Field(default=None, ge=1, le=10_000)
+    max_daily_requests: int | None = Field(default=None, ge=0, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _exits_go_before(self) -> Self:
+        if self.max_exits is not None and self.max_entries is not None and self.max_exits < self.max_entries:
+            raise ValueError(
+                f"max_exits: expected at least max_entries ({self.max_entries}), got {self.max_exits};"
+                " exits must not starve where entries go: raise it, or leave it out"
+            )
+        return self
+
+
+class Risk(Section):
+    """Pre-trade checks. Limits stand for every account, and beside that for one account, client or symbol; the tightest
+    counts."""
+
+    limits: RiskLimits = RiskLimits()
+    accounts: dict[Name, RiskLimits] | None = None
+    clients: dict[str, RiskLimits] | None = None
+    symbols: dict[str, RiskLimits] | None = None
+    bounds: RiskLimits | None = None
+    operators: Texts = ("operator",)
+    max_age_ms: int = Field(default=2_000, ge=10, le=600_000)
+    quote_max_age_ms: int = Field(default=5_000, ge=10, le=600_000)
+    alike_window_ms: int = Field(default=1_000, ge=1, le=3_600_000)
+    rate_window_ms: int = Field(default=1_000, ge=1, le=3_600_000)
+    exit_reserve_percent: int = Field(default=20, ge=0, le=100)
+    reset_time: Annotated[str, AfterValidator(_time_of_day)] = "00:00"
+    reset_clock: Literal["utc", "server"] = "utc"
+    halted_permits_exits: bool = False
+    symbol_separators: str = ".#-_"
+    symbol_suffixes: Texts = ()
+
+    def rules(self) -> dict[str, Any]:
+        """Return what `gateway.core.limitset.RiskRules` takes."""
+        rules = self.model_dump(exclude={"reset_time", "reset_clock"}, exclude_none=True)
+        reset = {"reset_minutes": clock_minutes(self.reset_time), "reset_on_server": self.reset_clock == "server"}
+        return rules | reset
 
 
 class Simulator(Section):
@@ -281,5 +374,6 @@ class Schema(Section):
     log: Log = Log()
     broker: Broker = Broker()
     publisher: Publisher = Publisher()
+    risk: Risk = Risk()
     accounts: dict[Name, Account] = Field(default_factory=lambda: {"demo": Account()}, min_length=1)
     simulator: Simulator = Simulator()

@@ -90,7 +90,7 @@ def _key_paths(section: type[BaseModel], above: tuple[str, ...]) -> Iterator[tup
         kind = _plain(field.annotation)
         if get_origin(kind) is dict:
             kind, path = get_args(kind)[1], (*path, "NAME")
-        if _is_section(kind) and not (_is_section(_plain(field.annotation)) and field.default is None):
+        if _is_section(kind) and field.default is not None:
             yield from _key_paths(kind, path)
 
 

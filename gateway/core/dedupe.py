@@ -182,10 +182,19 @@ class OrderTable:
         if horizon_ms > self.horizon_ms:
             self.horizon_ms = horizon_ms
 
+    def settled_since(self, wall_ns: int) -> list[Order]:
+        """Return the remembered orders settled at a time of the wall clock or later, the last first. O(found)."""
+        found: list[Order] = []
+        for order in reversed(self._settled):
+            if order.settled_wall_ns < wall_ns:
+                break
+            found.append(order)
+        return found
+
     def oldest_number(self) -> int:
         """Return a number that no remembered order is below; 0 if none is remembered. O(1)."""
         for block in self._blocks:
-            return block << _BLOCK_BITS
+            return max(block << _BLOCK_BITS, 1)
         return 0
 
     def _forget(self, order: Order) -> None:

@@ -6,8 +6,10 @@ Rules: what a hello asks for is checked before anything changes; an option that 
 from typing import Any
 
 from gateway.core.accounts import Account
+from gateway.core.control import CONTROL_CALLS, Control
 from gateway.core.dedupe import Order
 from gateway.core.dispatch import Dispatcher
+from gateway.core.eventlog import EventLog
 from gateway.core.inflight import InFlight
 from gateway.core.limits import Codec, Limits, ReplyCacheLike
 from gateway.core.orderids import birth_ms
@@ -22,9 +24,11 @@ from gateway.wire.messages import MAX_NAME_BYTES
 __all__ = ("Desk",)
 
 _SESSIONLESS = ("hello", "ping")
-_HELLO_OPTIONS = ("account",)
+_HELLO_OPTIONS = ("account", "cancel_on_disconnect", "events_from", "observe")
+_RESERVED = "!"
 _NS_PER_MS = 1_000_000
 _MAX_LISTED = 1_000
+_MAX_NUMBER = 2**63
 
 
 class Desk:
@@ -46,6 +50,8 @@ class Desk:
         tick_endpoint: str,
         feeds: dict[str, str],
         log: OrderLog,
+        events: EventLog,
+        control: Control,
     ) -> None:
         self._generation = generation
         self._version = version
@@ -61,6 +67,8 @@ class Desk:
         self._tick_endpoint = tick_endpoint
         self._feeds = feeds
         self._log = log
+        self._events = events
+        self._control = control
         self._unpack = codec.unpack
         self._started_ns = -1
 
@@ -79,6 +87,12 @@ class Desk:
         if session is not None and name == "client_orders":
             self._client_orders(request, session, args)
             return
+        if session is not None and name == "events":
+            self._order_events(request, session, args)
+            return
+        if session is not None and name in CONTROL_CALLS:
+            self._control.answer(now_ns, request, name, session, args)
+            return
         if args:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no arguments, got {len(args)}")
             return
@@ -91,6 +105,7 @@ class Desk:
             result = self.statistics(now_ns)
         elif session is not None:  # bye
             self._outbox.counters.sessions_ended += 1
+            self._control.left(session.client_id)
             self.end_session(now_ns, session)
         self._outbox.answer(request, self._pack(result))
 
@@ -120,6 +135,14 @@ class Desk:
         found = [self._told(order) for order in orders[-_MAX_LISTED:] if order.accepted_wall_ns >= since_ns]
         self._outbox.answer(request, self._pack(found))
 
+    def _order_events(self, request: InFlight, session: Session, args: list[Any]) -> None:
+        """Give this session's order events from a number on, a page at once; without one, say where they stand."""
+        number = args[0] if len(args) == 1 else -1 if args else 0
+        if type(number) is not int or not (0 < number < _MAX_NUMBER or not args):
+            self._outbox.refuse(request, Code.BAD_ARGUMENTS, "events: expected an event's number from 1 on, or nothing")
+            return
+        self._outbox.answer(request, self._pack(self._events.page(session, number)))
+
     def _told(self, order: Order) -> dict[str, Any]:
         result = self._unpack(order.result) if order.result else None
         return self._log.describe(order) | {"status": order.status, "result": result}
@@ -132,6 +155,12 @@ class Desk:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, problem)
             return
         client_id: str = args[0]
+        options: dict[str, Any] = args[1] if len(args) == 2 else {}
+        observes: bool = options.get("observe", False)
+        if observes and not self._events.may_observe(client_id):
+            text = f"client {client_id!r} may not observe: broker.observers doesn't name it"
+            self._outbox.refuse(request, Code.PERMISSION, text)
+            return
         older = self._sessions.by_client.get(client_id)
         if older is None and len(self._sessions.by_token) >= self._limits.max_sessions:
             self.sweep_sessions(now_ns)
@@ -161,6 +190,8 @@ class Desk:
                 }
             ),
         )
+        self._control.greeted(session, options.get("cancel_on_disconnect"))
+        self._events.attach(session, observes, options.get("events_from", 0))
 
     def _checked_hello(self, session: Session | None, args: list[Any]) -> tuple[str, Account | None]:
         """Return what is wrong with a hello ("": nothing) and the session's default account."""
@@ -172,12 +203,23 @@ class Desk:
         client_id = args[0]
         if type(client_id) is not str or not 1 <= len(client_id.encode()) <= MAX_NAME_BYTES:
             return f"hello: args[0]: expected a client id of 1 to {MAX_NAME_BYTES} bytes", account
+        if client_id.startswith(_RESERVED):
+            return f"hello: args[0]: expected a client id that doesn't begin with {_RESERVED!r}", account
         options = args[1] if len(args) == 2 else {}
         if type(options) is not dict:
             return f"hello: args[1]: expected a map of options, got {type(options).__name__}", account
         for option in options:
             if option not in _HELLO_OPTIONS:
                 return f"hello: unknown option {option[:MAX_NAME_BYTES]!r}; known: {', '.join(_HELLO_OPTIONS)}", account
+        if type(options.get("observe", False)) is not bool:
+            return f"hello: observe: expected true or false, got {options['observe']!r:.40}", account
+        number = options.get("events_from", 1)
+        if type(number) is not int or not 0 < number < _MAX_NUMBER:
+            return f"hello: events_from: expected an event's number from 1 on, got {number!r:.40}", account
+        if "cancel_on_disconnect" in options:
+            problem = self._control.refusal(client_id, options["cancel_on_disconnect"])
+            if problem:
+                return problem, account
         if "account" in options:
             wanted = options["account"]
             account = self._accounts.get(wanted) if type(wanted) is str else None
@@ -190,11 +232,16 @@ class Desk:
         self._sessions.close(session)
         self._dispatcher.drop_session(now_ns, session)
 
+    def lose_session(self, now_ns: int, session: Session) -> None:
+        """End a session that has fallen silent, and do what its client has asked for in that case."""
+        self.end_session(now_ns, session)
+        self._control.lost(now_ns, session.client_id)
+
     def sweep_sessions(self, now_ns: int) -> None:
         """End the silent ones. O(sessions)."""
         for session in self._sessions.silent(now_ns, self._limits.session_timeout_ns):
             self._outbox.counters.sessions_expired += 1
-            self.end_session(now_ns, session)
+            self.lose_session(now_ns, session)
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
@@ -218,6 +265,7 @@ class Desk:
             "unknown": sum(1 for order in self._log.table.unsettled.values() if order.state == OrderState.UNKNOWN),
             "remembered": len(self._log.table),
             "reopened": self._log.reopened,
+            "events": self._events.statistics(),
             "abandoned": sum(1 for request in waiting if request.state == State.ABANDONED),
             "counters": outbox.counters.as_dict(),
             "refusals": outbox.counters.refusals_by_name(),
@@ -231,6 +279,7 @@ class Desk:
             },
             "stages": outbox.stages.as_dict(),
             "accounts": [account.describe() for account in self._accounts.values()],
+            **self._control.describe(),
             "workers": self._workers.describe(now_ns, self._started_ns),
             "lanes": [
                 {

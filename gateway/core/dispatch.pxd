@@ -17,6 +17,7 @@ cdef int _UNKNOWN
 cdef int _ABANDONED
 cdef int _DROPPED
 cdef long long _NS_PER_MS
+cdef int _HALTED_AT_ONCE
 
 
 cdef class Dispatcher:
@@ -30,7 +31,7 @@ cdef class Dispatcher:
     cdef long long _next_call_id
     cdef list _outgoing, _flushed
     cdef OrderLog _log
-    cdef object _held
+    cdef object _held, _halted
 
     @cython.locals(worker=Worker, due_ns="long long")
     cpdef submit(self, InFlight request, Session session, LaneQueue queue)
@@ -85,6 +86,19 @@ cdef class Dispatcher:
 
     @cython.locals(request=InFlight)
     cpdef refuse_queued(self, LaneQueue queue, bint entries_only, int code, str message)
+
+    @cython.locals(request=InFlight, freed=list, outgoing=list, worker=Worker)
+    cpdef Py_ssize_t halt(self, LaneQueue queue, str client_id, long long now_ns, str message, dict detail) except -1
+
+    @cython.locals(request=InFlight, message=str, detail=dict)
+    cpdef refuse_halted(self)
+
+    cdef bint _may_halt(self, InFlight request, LaneQueue queue, str client_id) except -1
+
+    @cython.locals(session=Session)
+    cdef bint _is_of(self, InFlight request, str client_id) except -1
+
+    cdef _halt_one(self, InFlight request, str message, dict detail)
 
     @cython.locals(queue=LaneQueue)
     cpdef refuse_unserved(self, InFlight request)

@@ -28,6 +28,7 @@ _ABANDONED = int(State.ABANDONED)
 _DROPPED = int(State.DROPPED)
 
 _NS_PER_MS = 1_000_000
+_HALTED_AT_ONCE = 16
 
 
 class Dispatcher:
@@ -37,6 +38,7 @@ class Dispatcher:
         "_encode_call",
         "_flushed",
         "_generation",
+        "_halted",
         "_held",
         "_log",
         "_max_queued",
@@ -62,6 +64,7 @@ class Dispatcher:
         self.deadlines = DeadlineWheel()
         self._next_call_id = 1
         self._outgoing: list[Any] = []  # a request to be sent, or an encoded (identity, frame)
+        self._halted: deque[tuple[InFlight, str, dict[str, Any]]] = deque()  # to be refused: they can't leave any more
         self._flushed: list[Any] = []  # the last flush's, in the order of its frames
 
     # --- on the way out -------------------------------------------------------------------------------------------
@@ -141,7 +144,7 @@ class Dispatcher:
 
     def is_empty(self) -> bool:
         """Tell whether nothing waits for the flush."""
-        return not self._outgoing
+        return not self._outgoing and not self._halted
 
     def flush(self, now_ns: int) -> list[tuple[bytes, bytes]]:
         """Encode all that waits, as (identity, frame) in order; what has expired by now never leaves."""
@@ -322,6 +325,56 @@ class Dispatcher:
         """Refuse what waits before a lane: it certainly never left."""
         for request in queue.waiting(entries_only):
             self._refuse_one(request, code, message)
+
+    def halt(self, queue: LaneQueue, client_id: str, now_ns: int, message: str, detail: dict[str, Any]) -> int:
+        """Take every entry of one client ("": of all) that hasn't left this process out of a trade lane; return how
+        many. They can't leave from now on; `refuse_halted` tells their clients. O(depth + what waits for the flush)."""
+        before = len(self._halted)
+        for request in queue.waiting(True):
+            if self._is_of(request, client_id):
+                self._leave_queue(request)
+                self._halt_one(request, message, detail)
+        freed: list[Worker] = []
+        outgoing: list[Any] = []
+        for item in self._outgoing:
+            if type(item) is tuple or not self._may_halt(item, queue, client_id):
+                outgoing.append(item)
+            else:
+                freed.append(item.worker)
+                self.take_back(item)
+                self._halt_one(item, message, detail)
+        self._outgoing = outgoing
+        held: deque[tuple[int, InFlight]] = deque()
+        for waiting in self._held:
+            request = waiting[1]
+            if self._may_halt(request, queue, client_id):
+                freed.append(request.worker)
+                self.take_back(request)
+                self._halt_one(request, message, detail)
+            else:
+                held.append(waiting)
+        self._held = held
+        for worker in freed:
+            self.feed(worker, now_ns)
+        return len(self._halted) - before
+
+    def refuse_halted(self) -> None:
+        """Refuse what was halted, a bounded number at once: the first must not wait for the last."""
+        for _ in range(min(len(self._halted), _HALTED_AT_ONCE)):
+            request, message, detail = self._halted.popleft()
+            self._outbox.fail(request, Status.REFUSED, Code.HALTED, message, detail)
+
+    def _may_halt(self, request: InFlight, queue: LaneQueue, client_id: str) -> bool:
+        return request.lane is queue and not request.is_exit and self._is_of(request, client_id)
+
+    def _is_of(self, request: InFlight, client_id: str) -> bool:
+        session = request.session
+        return not client_id or (session is not None and session.client_id == client_id)
+
+    def _halt_one(self, request: InFlight, message: str, detail: dict[str, Any]) -> None:
+        self.deadlines.remove(request)
+        request.move(_REFUSED)
+        self._halted.append((request, message, detail))
 
     def refuse_unserved(self, request: InFlight) -> None:
         """Refuse a request that has just been put back, if nobody serves its lane."""

@@ -9,7 +9,7 @@ from gateway.core.inflight cimport CallPlan, InFlight, new_request
 from gateway.core.lanes cimport LaneQueue, Worker
 from gateway.core.orderids cimport birth_ms, made_id
 from gateway.core.orderlog cimport OrderLog
-from gateway.core.orders cimport is_exit, trade_request
+from gateway.core.orders cimport is_exit, look_alike, trade_request
 from gateway.core.outbox cimport Outbox
 from gateway.core.returns cimport Returns
 from gateway.core.session cimport Session, SessionTable
@@ -24,6 +24,7 @@ cdef int _KIND_GOODBYE
 cdef long long _NS_PER_MS
 cdef long long _NEVER_NS
 cdef int _ANSWERED
+cdef int _REFUSED
 cdef int _ORDER_UNKNOWN
 cdef str _NO_ID
 cdef str _FENCED
@@ -39,7 +40,9 @@ cdef class Engine:
     cdef WorkerTable _workers
     cdef Returns _returns
     cdef OrderLog _log
-    cdef object _watcher, _desk, _cache, _quotes, _limits
+    cdef object _control, _risk, _risk_desk
+    cdef dict _thrown                      # switches that refuse entries; empty: none does
+    cdef object _watcher, _desk, _events, _cache, _quotes, _limits
     cdef object _generation
     # Time.
     cdef long long _session_timeout_ns, _next_sweep_ns, _look_ns
@@ -59,6 +62,9 @@ cdef class Engine:
 
     @cython.locals(known=Order, wall_ns="long long")
     cdef _order(self, long long now_ns, InFlight request, Session session, Account account)
+
+    @cython.locals(twin=Order)
+    cdef Order _twin_in_doubt(self, Session session, Account account, dict fields)
 
     @cython.locals(account=Account)
     cdef _repeated(self, InFlight request, Order known)

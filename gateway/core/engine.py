@@ -7,22 +7,31 @@ request gets one reply unless its session has ended; nothing that a peer can sen
 from typing import Any
 
 from gateway.core.accounts import Account, AccountRules
+from gateway.core.closing import Closer
+from gateway.core.control import Control
 from gateway.core.dedupe import Order, Retention
 from gateway.core.desk import Desk
 from gateway.core.dispatch import Dispatcher
+from gateway.core.eventlog import EventLog, EventRetention
+from gateway.core.goals import Goals
 from gateway.core.inflight import CallPlan, InFlight, new_request
 from gateway.core.lanes import Worker
 from gateway.core.limits import Codec, Limits, QuoteSource, ReplyCacheLike
+from gateway.core.limitset import RiskRules
 from gateway.core.orderids import birth_ms, made_id
 from gateway.core.orderlog import OrderLog
-from gateway.core.orders import is_exit, trade_request
+from gateway.core.orders import is_exit, look_alike, trade_request
 from gateway.core.outbox import Outbox
 from gateway.core.reconcile import Reconciler
 from gateway.core.records import Record
 from gateway.core.returns import Returns
+from gateway.core.risk import Risk
+from gateway.core.riskdesk import RISK_CALLS, RiskDesk
 from gateway.core.session import Session, SessionTable
 from gateway.core.states import OrderState, State
 from gateway.core.statistics import Counters, Stages
+from gateway.core.switch import Switchboard
+from gateway.core.valuation import Valuation
 from gateway.core.watch import Watcher
 from gateway.core.workers import WorkerTable
 from gateway.wire.calls import CALLS
@@ -39,6 +48,7 @@ _KIND_HEARTBEAT = int(WorkerKind.HEARTBEAT)
 _KIND_GOODBYE = int(WorkerKind.GOODBYE)
 
 _ANSWERED = int(State.ANSWERED)
+_REFUSED = int(State.REFUSED)
 _ORDER_UNKNOWN = int(OrderState.UNKNOWN)
 
 _NS_PER_MS = 1_000_000
@@ -52,11 +62,13 @@ class Engine:
         "_accounts",
         "_cache",
         "_closed",
+        "_control",
         "_decode_arguments",
         "_decode_request",
         "_desk",
         "_dispatcher",
         "_doubt",
+        "_events",
         "_generation",
         "_limits",
         "_log",
@@ -67,8 +79,11 @@ class Engine:
         "_plans",
         "_quotes",
         "_returns",
+        "_risk",
+        "_risk_desk",
         "_session_timeout_ns",
         "_sessions",
+        "_thrown",
         "_watcher",
         "_worker_kind",
         "_workers",
@@ -90,6 +105,9 @@ class Engine:
         feeds: dict[str, str] | None = None,
         retention: Retention | None = None,
         gated: bool = False,
+        observers: tuple[str, ...] = (),
+        event_retention: EventRetention | None = None,
+        risk: RiskRules | None = None,
     ) -> None:
         """`gated`: records are durable only when `durable` says so, and what follows from them waits for it."""
         self.counters = Counters()
@@ -121,6 +139,24 @@ class Engine:
             self._log,
             self._sessions,
         )
+        self._events = EventLog(
+            codec, self._outbox, self._sessions, self._log, observers, event_retention or EventRetention()
+        )
+        switches = Switchboard(self._log)
+        self._thrown = switches.thrown
+        order_plan, spec_plan = self._plans["order_send"], self._plans["symbol_spec"]
+        closer = Closer(generation, codec, self._dispatcher, self._log, order_plan, spec_plan)
+        goals = Goals(self._accounts, self._log, closer, switches.thrown.__contains__, self._events.owner_of)
+        self._control = Control(
+            self._accounts,
+            self._sessions,
+            self._dispatcher,
+            self._outbox,
+            self._log,
+            switches,
+            goals,
+            limits.session_timeout_ns,
+        )
         self._desk = Desk(
             generation=generation,
             version=version,
@@ -135,9 +171,17 @@ class Engine:
             tick_endpoint=tick_endpoint,
             feeds=feeds or {},
             log=self._log,
+            events=self._events,
+            control=self._control,
         )
         self._watcher = Watcher(limits.watch_ns, codec, self._accounts, self._dispatcher, self._outbox, self._log)
         self._watcher.listeners.append(Reconciler(codec, self._outbox, self._sessions, self._log))
+        self._watcher.listeners.append(self._events)
+        self._watcher.listeners.append(goals)  # behind the events, which tell whose everything is
+        values = {name: Valuation(account, codec, self._dispatcher) for name, account in self._accounts.items()}
+        self._risk = Risk(risk or RiskRules(), codec, self._accounts, values, quotes, self._log)
+        self._risk_desk = RiskDesk(self._risk, codec, self._outbox)
+        self._watcher.listeners.append(self._risk)
         self._doubt = ""
         self._look_ns = 0
         self._next_sweep_ns = 0
@@ -169,7 +213,7 @@ class Engine:
         if session is not None and session.identity == identity:
             if now_ns - session.last_seen_ns > self._session_timeout_ns and not session.requests:
                 self.counters.sessions_expired += 1
-                self._desk.end_session(now_ns, session)
+                self._desk.lose_session(now_ns, session)
                 session = None
             else:
                 session.last_seen_ns = now_ns
@@ -255,14 +299,45 @@ class Engine:
                 self._outbox.refuse(request, Code.FORGOTTEN_ID, f"client_order_id {order_id} was {problem}")
                 return
         request.is_exit = is_exit(fields)
+        if self._thrown:
+            halt = self._control.halt_over(session.client_id, account.name)
+            if halt is not None and (not request.is_exit or self._control.may_open(fields, account)):
+                self._control.refuse(request, halt)
+                return
         if self._doubt and not request.is_exit:
             self._outbox.refuse(request, Code.NOT_TRADABLE, f"{self._doubt}: entries are refused, exits are not")
             return
+        if self._log.unknown and not request.is_exit:
+            twin = self._twin_in_doubt(session, account, fields)
+            if twin is not None:
+                text = f"order {twin.order_id} would do the same, and nobody knows yet whether it did: wait for its fate"
+                self._outbox.refuse(request, Code.LOOK_ALIKE, text)
+                return
         refusal = account.order_refusal(request.is_exit)
         if refusal is not None:
             self._outbox.refuse(request, refusal[0], refusal[1])
             return
+        if self._risk.active:
+            request.intent, against = self._risk.judge(fields, account.name, session.client_id, now_ns)
+            if against is not None:
+                request.move(_REFUSED)
+                self._outbox.fail(request, Status.REFUSED, Code.RISK, against.text, against.detail)
+                return
         self._dispatcher.submit(request, session, account.lanes[0])
+
+    def _twin_in_doubt(self, session: Session, account: Account, fields: dict[str, Any]) -> Order | None:
+        """Return an UNKNOWN order of this client that looks like this one. O(orders in doubt)."""
+        for twin in self._log.unknown.values():
+            if (
+                twin.client_id == session.client_id
+                and twin.account_name == account.name
+                and twin.state == _ORDER_UNKNOWN
+            ):
+                args, kwargs = self._decode_arguments(twin.tail, twin.has_kwargs)
+                doubtful, _ = trade_request(args, kwargs)
+                if doubtful is not None and look_alike(fields, doubtful):
+                    return twin
+        return None
 
     def _repeated(self, request: InFlight, known: Order) -> None:
         """Answer a request whose id is taken: with what became of the order, if it is that one."""
@@ -287,6 +362,8 @@ class Engine:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no keywords")
         elif self._closed and name == "hello":
             self._outbox.refuse(request, Code.UNAVAILABLE, "the gateway shuts down")
+        elif session is not None and name in RISK_CALLS:
+            self._risk_desk.answer(now_ns, request, name, session, args)
         else:
             self._desk.answer(now_ns, request, name, session, args)
 
@@ -342,7 +419,9 @@ class Engine:
             self._desk.started(now_ns)
             self._workers.sweep(now_ns)
             self._desk.sweep_sessions(now_ns)
+            self._control.sweep(now_ns)
             self._log.table.forget_old(now_ns + self._log.wall_offset_ns)
+            self._events.forget_old(now_ns + self._log.wall_offset_ns)
         if now_ns >= self._look_ns and not self._closed:
             self._look_ns = self._watcher.look(now_ns)
         dispatcher.due_ns = dispatcher.next_due_ns(min(self._next_sweep_ns, self._look_ns))
@@ -358,10 +437,16 @@ class Engine:
     def recover(self, records: list[Record]) -> None:
         """Take in what the journal holds, segment by segment; call it before `start`."""
         self._log.recover(records)
+        self._control.recover(records)
+        self._risk.recover(records)
+        self._events.recover(records)
 
     def start(self, boot_id: bytes, now_ns: int, wall_ns: int) -> None:
         """Begin, after all was recovered; `take_records` has what is to be written first."""
         self._log.start(boot_id, now_ns, wall_ns)
+        self._events.start()
+        self._control.start(now_ns)
+        self._risk.start(now_ns, wall_ns)
 
     def set_wall_clock(self, now_ns: int, wall_ns: int) -> None:
         """Tell what the wall clock shows."""
@@ -382,11 +467,18 @@ class Engine:
         """Let leave what waited for the records up to this one; needed only where `gated`."""
         self._dispatcher.release(sequence)
         self._outbox.release(sequence)
+        self._events.release(sequence)
 
     def begin_segment(self) -> int:
-        """Record what a new segment must begin with; return the number that no remembered order is below."""
+        """Record what a new segment must begin with; return the number that nothing remembered is below."""
         self._log.begin_segment()
-        return self._log.table.oldest_number() or self._log.sequence
+        oldest: int = self._log.sequence
+        self._events.begin_segment()
+        self._control.begin_segment()
+        self._risk.begin_segment()
+        for needed in (self._log.table.oldest_number(), self._events.oldest_sequence()):
+            oldest = min(oldest, needed or oldest)
+        return oldest
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
@@ -397,7 +489,9 @@ class Engine:
         """
         self._log.now_ns = now_ns
         to_clients = self._outbox.flush(now_ns)
-        return to_clients, self._dispatcher.flush(now_ns)
+        to_workers = self._dispatcher.flush(now_ns)
+        self._dispatcher.refuse_halted()
+        return to_clients, to_workers
 
     def has_output(self) -> bool:
         """Tell whether records wait to be written, or frames to be flushed."""

@@ -28,6 +28,7 @@ cdef class InFlight:
     # An order's: `order` is a `dedupe.Order`, once it is accepted.
     cdef public str order_id
     cdef public long long birth_ms
+    cdef public object intent          # an `intents.Intent`, where risk has judged it
     cdef public object order
     cdef public object asker           # who is told the end of a request of the gateway's own
     # Where it is.

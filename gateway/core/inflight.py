@@ -12,6 +12,7 @@ from gateway.wire.calls import Call, Kind
 if TYPE_CHECKING:
     from gateway.core.accounts import Account
     from gateway.core.dedupe import Order
+    from gateway.core.intents import Intent
     from gateway.core.lanes import LaneQueue, Worker
     from gateway.core.session import Session
 
@@ -64,6 +65,7 @@ class InFlight:
         "has_kwargs",
         "identity",
         "in_wheel",
+        "intent",
         "is_exit",
         "lane",
         "order",
@@ -97,6 +99,7 @@ class InFlight:
     is_exit: bool
     order_id: str  # an order's: the client's id for it, and when that was born
     birth_ms: int
+    intent: "Intent | None"  # what it would do, where risk has judged it
     order: "Order | None"  # once it is accepted
     asker: "Asker | None"  # who is told its end, of a request that the gateway makes itself
     state: int
@@ -139,6 +142,7 @@ def new_request(identity: bytes, request_id: int, received_ns: int) -> InFlight:
     request.is_exit = False
     request.order_id = ""
     request.birth_ms = 0
+    request.intent = None
     request.order = None
     request.asker = None
     request.state = 0

@@ -35,6 +35,7 @@ cdef class OrderLog:
     cdef public long long sequence, reopened, now_ns, wall_offset_ns
     cdef readonly bint gated
     cdef list _pending
+    cdef public object guard
     cdef object _generation, _encode_error
     cdef bytes _boot_id
 
@@ -53,6 +54,7 @@ cdef class OrderLog:
     cpdef Order evidence(self, object generation, object call_id, int status, bytes result)
 
     cpdef bint evidence_for(self, Order order, int status, bytes result)
+    cpdef long long note(self, int kind, bytes body) except -1
     cpdef resolve(self, Order order, int state, int status, bytes result)
     cpdef bytes take(self)
     cpdef bint has_records(self)

@@ -5,7 +5,7 @@ order is accepted, given to a worker and settled only together with its record. 
 they are written (`gated`), what follows from one is held back until `durable` reaches its sequence.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.core.dedupe import Order, OrderTable, Retention, new_order
 from gateway.core.inflight import InFlight
@@ -26,7 +26,10 @@ from gateway.core.records import (
 from gateway.core.states import OrderState
 from gateway.wire.errors import Code, Status
 
-__all__ = ("OrderLog",)
+if TYPE_CHECKING:
+    from gateway.core.intents import Intent
+
+__all__ = ("Guard", "OrderLog")
 
 _START = int(Kind.START)
 _ACCEPTED = int(Kind.ACCEPTED)
@@ -44,6 +47,16 @@ _NEVER_LEFT = "the broker that accepted it ended before it left: it never reache
 _BROKER_LOST = "the broker that sent it ended before an answer came: it may have been executed; query before acting"
 
 
+class Guard(Protocol):
+    """Who is told of each order as it is accepted, and whenever anything is known of its fate."""
+
+    def accepted(self, order: Order, intent: "Intent | None", now_ns: int) -> None:
+        """Take an accepted order, and what it was judged to do, if it was."""
+
+    def settled(self, order: Order, state: int, status: int, result: bytes, now_ns: int) -> None:
+        """Take what is known of an order now."""
+
+
 class OrderLog:
     """The orders of one broker, and the records that wait to be written."""
 
@@ -54,6 +67,7 @@ class OrderLog:
         "_pending",
         "_recovered",
         "gated",
+        "guard",
         "now_ns",
         "reopened",
         "sequence",
@@ -68,6 +82,7 @@ class OrderLog:
         self._recovered: dict[str, list[Order]] = {}  # by worker: what it may still hold of an earlier broker's
         self.sequence = 0  # of the last record
         self.gated = gated
+        self.guard: Guard | None = None  # who counts what is under way
         self.reopened = 0  # orders found or answered after it was concluded that they weren't executed: an alarm
         self.now_ns = 0  # of what is being done, set by the engine
         self.wall_offset_ns = 0  # from the monotonic to the wall clock
@@ -104,6 +119,8 @@ class OrderLog:
         )
         self.table.add(order)
         request.order = order
+        if self.guard is not None:
+            self.guard.accepted(order, request.intent, self.now_ns)
 
     def sent(self, request: InFlight) -> None:
         """Note that an order is given to a worker."""
@@ -153,6 +170,10 @@ class OrderLog:
         if order.state != _ORDER_NOT_FOUND or status != _STATUS_REFUSED:
             self.replied(order, status, result)
         return True
+
+    def note(self, kind: int, body: bytes) -> int:
+        """Record what isn't about one order; return the record's sequence."""
+        return self._record(kind, body)
 
     def resolve(self, order: Order, state: int, status: int, result: bytes) -> None:
         """Settle an UNKNOWN order by evidence, or for want of it."""
@@ -261,6 +282,8 @@ class OrderLog:
         elif state != _ORDER_NOT_FOUND:
             self.unknown.pop(order.number, None)
         self.table.settle(order, state, status, result, self.now_ns + self.wall_offset_ns)
+        if self.guard is not None:
+            self.guard.settled(order, state, status, result, self.now_ns)
 
     def _record(self, kind: int, body: bytes) -> int:
         sequence = self.sequence + 1

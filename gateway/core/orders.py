@@ -8,10 +8,11 @@ from typing import Any
 
 from gateway.wire.constants import TRADE_ACTION_CLOSE_BY, TRADE_ACTION_DEAL, TRADE_ACTION_REMOVE
 
-__all__ = ("is_exit", "trade_request")
+__all__ = ("is_exit", "look_alike", "trade_request")
 
 _CLOSING = (TRADE_ACTION_REMOVE, TRADE_ACTION_CLOSE_BY)
 _DEAL = TRADE_ACTION_DEAL
+_WHAT_IT_DOES = ("action", "symbol", "type", "volume", "position")
 
 
 def trade_request(args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
@@ -38,3 +39,11 @@ def is_exit(request: dict[str, Any]) -> bool:
         return True
     position = request.get("position")
     return action == _DEAL and type(position) is int and position != 0
+
+
+def look_alike(request: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two orders would do the same: what a caller sends again who takes silence for a no."""
+    for name in _WHAT_IT_DOES:  # noqa: SIM110 - compiled: no generator
+        if request.get(name) != other.get(name):
+            return False
+    return True

@@ -42,13 +42,13 @@ class Outbox:
 
     def reply(self, request: InFlight, status: int, result: bytes) -> None:
         """Give a request its one reply; `result` is encoded. An accepted order's goes into the journal before."""
-        if request.asker is not None:
-            request.asker.answered(request, status, result)
-            return
         session = request.session
         order = request.order
         if order is not None:
             self._log.replied(order, status, result)
+        if request.asker is not None:
+            request.asker.answered(request, status, result)
+            return
         if session is not None:
             session.requests.pop(request.request_id, None)
             if session.ended:
@@ -56,7 +56,7 @@ class Outbox:
                 return
         request.status = status
         request.result = result
-        if order is not None and self._log.gated:
+        if order is not None and self._log.gated and order.generation:  # what never left may be said to at once
             self._held.append((self._log.sequence, request))
         else:
             self._pending.append(request)

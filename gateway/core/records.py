@@ -33,6 +33,14 @@ class Kind(IntEnum):
     ACCEPTED = 2  # an order was taken in
     SENT = 3  # ... and is given to a worker
     SETTLED = 4  # ... and this is known of it now
+    LIMITS = 5  # somebody changed a risk limit, or a segment begins and this one is changed
+    EQUITY = 6  # what an account's losses are measured against
+    EVENT = 7  # an account's terminal has shown a change, and these clients are told
+    SHOWN = 8  # an account is seen for the first time, or a segment begins: what its terminal showed
+    NUMBERED = 9  # a segment begins: how far each client's events are numbered
+    SWITCH = 10  # a kill switch was thrown or lifted, or a segment begins and this one is thrown
+    ARMED = 11  # a client's session has asked for cancel-on-disconnect, or has ended that
+    GOAL = 12  # what the gateway pursues by orders of its own: taken up, reached or withdrawn
 
 
 MAX_RECORD_BYTES = 67_108_864 + 4_096

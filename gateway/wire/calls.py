@@ -82,7 +82,14 @@ CALLS: Final[dict[str, Call]] = {
         Call("accounts", Kind.GATEWAY),
         Call("order_status", Kind.GATEWAY),
         Call("client_orders", Kind.GATEWAY),
+        Call("events", Kind.GATEWAY),
+        Call("limits", Kind.GATEWAY),
+        Call("set_limits", Kind.GATEWAY),
         Call("stats", Kind.GATEWAY),
+        Call("kill", Kind.GATEWAY),
+        Call("resume", Kind.GATEWAY),
+        Call("flatten", Kind.GATEWAY),
+        Call("switches", Kind.GATEWAY),
     )
 }
 """Every call by name. Of the package's 32 functions, `initialize`, `shutdown`, `login` and `last_error` are the

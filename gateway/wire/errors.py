@@ -18,6 +18,7 @@ __all__ = (
     "Halted",
     "JournalError",
     "LocalProtocolError",
+    "LookAlike",
     "NoReply",
     "NotExecuted",
     "NotTradable",
@@ -69,6 +70,7 @@ class Code(IntEnum):
     DUPLICATE_MISMATCH = 210
     FORGOTTEN_ID = 211
     NOT_EXECUTED = 212
+    LOOK_ALIKE = 213
 
     CALL_FAILED = 300
     RETCODE = 301
@@ -175,6 +177,12 @@ class ForgottenId(Refused):
     default_code = Code.FORGOTTEN_ID
 
 
+class LookAlike(Refused):
+    """An order of this client that would do the same is in doubt: sent again now, it could happen twice."""
+
+    default_code = Code.LOOK_ALIKE
+
+
 class NotExecuted(Refused):
     """It left and its answer was lost; the terminal's ledger has shown for long enough that it wasn't executed."""
 
@@ -249,6 +257,7 @@ _BY_CODE: dict[int, type[GatewayError]] = {
         DuplicateMismatch,
         ForgottenId,
         NotExecuted,
+        LookAlike,
         TerminalRefused,
         NoReply,
         OutcomeUnknown,

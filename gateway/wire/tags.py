@@ -8,7 +8,7 @@ import re
 from hashlib import blake2b
 from typing import Final
 
-__all__ = ("COMMENT_ROOM", "MAX_COMMENT", "TAG_CHARACTERS", "fits", "tag_of", "tagged", "untagged")
+__all__ = ("COMMENT_ROOM", "MAX_COMMENT", "TAG_CHARACTERS", "fits", "is_tagged", "tag_of", "tagged", "untagged")
 
 TAG_CHARACTERS: Final = 9
 """A tilde and eight characters of 62: two of a million orders share one with a chance of 1 in 400."""
@@ -44,6 +44,11 @@ def tagged(tag: str, comment: str) -> str:
     while _units(kept) > COMMENT_ROOM:
         kept = kept[:-1]
     return tag + kept
+
+
+def is_tagged(comment: str) -> bool:
+    """Tell whether a comment begins with a tag: its order came through a gateway."""
+    return _TAG.match(comment) is not None
 
 
 def untagged(comment: str) -> str:

@@ -134,8 +134,8 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     """The client that every command is given."""
     fake = FakeClient()
 
-    def open_client(*options: Any) -> FakeClient:
-        fake.opened.append(options)
+    def open_client(*options: Any, **more: Any) -> FakeClient:
+        fake.opened.append((*options, more) if more else options)
         return fake
 
     monkeypatch.setattr(common, "open_client", open_client)

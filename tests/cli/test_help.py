@@ -22,8 +22,9 @@ ALL = sorted(commands(typer.main.get_command(cli.app)))
 def test_every_command_is_there() -> None:
     assert {" ".join(path) for path in ALL} == {
         *("run", "worker", "feed", "ticks", "quote", "positions", "orders", "account", "symbols", "history", "stats"),
-        *("exec", "order", "order buy", "order sell", "order close", "order modify", "order cancel"),
+        *("exec", "events", "order", "order buy", "order sell", "order close", "order modify", "order cancel"),
         *("order list", "order status", "journal", "journal show", "journal verify"),
+        *("kill", "resume", "flatten", "switches", "limits", "limits show", "limits set"),
         *("config", "config check", "config show", "version", "simulator"),
         *(f"simulator {name}" for name in ("fault", "faults", "clear", "buy", "sell", "close", "deposit", "withdraw")),
         *(f"simulator {name}" for name in ("autotrading", "api", "connection", "account", "reset", "status")),
@@ -40,7 +41,7 @@ def test_help_has_examples_that_are_of_this_command(mt5gate: Any, path: tuple[st
 
 
 SILENT = {
-    *(("run",), ("worker",), ("feed",), ("exec",), ("order",), ("journal",), ("simulator",)),
+    *(("run",), ("worker",), ("feed",), ("exec",), ("order",), ("journal",), ("simulator",), ("limits",)),
     *(("config",), ("config", "check")),
     *(("simulator", name) for name in ("fault", "clear", "autotrading", "api", "connection", "account", "reset")),
 }

@@ -19,6 +19,7 @@ from gateway.wire.errors import (
     GatewayError,
     LocalProtocolError,
     NoReply,
+    NotExecuted,
     NotTradable,
     OutcomeUnknown,
     Refused,
@@ -61,6 +62,7 @@ def test_with_connects_and_says_bye(broker: Any) -> None:
 
 ORDER_ID = "01HF7YAT00ABCDEFGHJKMNPQRS"
 ORDER = {"action": 1, "client_order_id": ORDER_ID}
+SCOPE = {"scope": "all", "name": "", "who": ""}
 CALLS_WITH_ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[Any], dict[str, Any]]] = {
     # arguments given, and as they travel
     "version": ((), {}, [], {}),
@@ -95,7 +97,19 @@ CALLS_WITH_ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[Any]
     "accounts": ((), {}, [], {}),
     "order_status": ((ORDER_ID,), {}, [ORDER_ID], {}),
     "client_orders": ((7,), {}, [7], {}),
+    "events": ((7,), {}, [7], {}),
     "stats": ((), {}, [], {}),
+    "kill": (("all",), {"flatten": True}, [SCOPE | {"flatten": True, "reason": ""}], {}),
+    "resume": (("all",), {"reason": "x", "number": 5}, [SCOPE | {"reason": "x", "number": 5}], {}),
+    "flatten": (("all",), {}, [SCOPE | {"reason": ""}], {}),
+    "switches": ((), {}, [], {}),
+    "limits": ((), {}, [], {}),
+    "set_limits": (
+        ({"max_volume": 1.0},),
+        {"why": "x", "symbol": "EURUSD"},
+        [{"symbol": "EURUSD"}, {"max_volume": 1.0}, "x", {"who": "", "rebase": False}],
+        {},
+    ),
 }
 
 
@@ -388,6 +402,7 @@ FATES: list[tuple[dict[str, Any], Any]] = [
     ({"state": "answered", "status": 0, "result": RESULT}, None),
     ({"state": "answered", "status": 3, "result": [300, "no", None]}, TerminalRefused),
     ({"state": "refused", "status": 2, "result": [205, "expired", None]}, Expired),
+    ({"state": "not_found", "status": 2, "result": [212, "no trace", None]}, NotExecuted),
     ({"state": "none"}, Unavailable),
     ({"state": "forgotten"}, OutcomeUnknown),
 ]
@@ -422,3 +437,16 @@ def test_an_order_that_stays_unknown_is_said_to_be_so(broker: Any, client: Clien
     with pytest.raises(OutcomeUnknown) as caught:
         client.order_outcome(ORDER_ID, timeout=0.01)
     assert caught.value.detail == {"client_order_id": ORDER_ID, "state": "unknown"}
+
+
+def test_a_gateway_that_cant_be_asked_says_nothing_of_an_order(
+    broker: Any, client: Client, monkeypatch: pytest.MonkeyPatch, silence: Any
+) -> None:
+    monkeypatch.setattr("clients.client.ASK_WITHIN_S", 0.02)
+    broker.handlers["order_status"] = lambda order_id: silence
+    with pytest.raises(OutcomeUnknown):
+        client.order_outcome(ORDER_ID, timeout=0.1)
+    nowhere = Client("ipc:///tmp/no-gateway-is-here", client_id="me")
+    with pytest.raises(OutcomeUnknown):
+        nowhere.order_outcome(ORDER_ID, timeout=0.1)
+    nowhere.disconnect()

@@ -141,7 +141,15 @@ def test_account_that_nobody_trades_is_there_after_a_while(
 
     assert dropin.initialize()
     assert len(broker.named("accounts")) > 1
-    assert dropin.initialize(timeout=1)
+
+
+def test_account_that_nobody_trades_is_there_at_the_time_out(
+    broker: Any, dropin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LANES_NS", 60_000_000_000)
+    broker.handlers["accounts"] = lambda: [account("demo", 1, lanes={"trade": 0, "watch": 1, "query": 2})]
+
+    assert dropin.initialize(timeout=2_000)
 
 
 def test_initialize_gives_up_when_the_terminal_stays_away(
@@ -266,7 +274,9 @@ def test_order_travels_with_the_fields_that_were_given(broker: Any, connected: A
     result = connected.order_send(given)
     assert connected.order_send(**given) == result
 
-    assert [seen.args for seen in broker.named("order_send")] == [[REQUEST | {"magic": 1}]] * 2
+    sent = [seen.args[0] for seen in broker.named("order_send")]
+    assert len({request.pop("client_order_id") for request in sent}) == 2
+    assert sent == [REQUEST | {"magic": 1}] * 2
     assert isinstance(result, connected.OrderSendResult)
     assert isinstance(result.request, connected.TradeRequest)
     assert pickle.loads(pickle.dumps(result)).request.symbol == "EURUSD"
@@ -452,7 +462,7 @@ def test_buy_tries_again_while_the_price_moves(connected: Any, market: Any) -> N
     requests = market(10004, 10021, 10009)
 
     assert connected.Buy("EURUSD", 0.1).retcode == 10009
-    assert len(requests) == 3
+    assert len({request.pop("client_order_id") for request in requests}) == 3
     assert requests[0] == {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "price": 1.2, "deviation": 10}
 
 

@@ -65,8 +65,15 @@ PLAIN = {
     "ping": {"generation": 1},
     "accounts": [{"name": "demo"}],
     "stats": {"a": 1},
+    "kill": {"switch": {}, "goal": {}, "refused": 0},
+    "resume": {"switch": None, "goal": None, "remaining": []},
+    "flatten": {"goal": {}},
+    "switches": {"switches": [], "goals": [], "armed": []},
+    "limits": {"active": False, "limits": [], "bounds": {}, "operators": [], "accounts": []},
+    "set_limits": {"scope": {"account": "*"}, "limits": {}},
     "order_status": {"state": "none"},
     "client_orders": [{"state": "sent", "status": 0, "result": None}],
+    "events": {"first": 1, "next": 1, "events": []},
 }
 
 

@@ -55,6 +55,9 @@ class Plane:
         generation: int = 7,
         retention: Any = None,
         gated: bool = False,
+        risk: Any = None,
+        observers: tuple[str, ...] = (),
+        event_retention: Any = None,
         **limits: int,
     ) -> None:
         self.generation = generation
@@ -72,6 +75,9 @@ class Plane:
             feeds={"demo": "demo-feed"},
             retention=retention,
             gated=gated,
+            risk=risk,
+            observers=observers,
+            event_retention=event_retention,
         )
         self.on_records: Callable[[bytes], None] = lambda data: None
         self.token = 0

@@ -174,7 +174,7 @@ def test_what_is_unknown_is_never_forgotten(disk):
     plane.goodbye("w1")
     plane.ready(epoch=2)
     for number in range(3):
-        send(plane, new_id(plane, number, ahead_ms=2 + number))
+        send(plane, new_id(plane, number, ahead_ms=2 + number), volume=0.2)
         plane.give_back(plane.call(), DONE)
     plane.live(100 * SECOND, "w1")
     greet_again(plane)
@@ -392,3 +392,37 @@ def test_a_segments_first_record_keeps_the_horizon(disk, make_plane):
     later.hello()
 
     assert later.reply(send(later, ids[0])).result[0] == Code.FORGOTTEN_ID
+
+
+# --- look-alikes ---
+
+
+def in_doubt(plane, **fields):
+    plane.ready("w2", epoch=1)
+    send(plane, new_id(plane), **fields)
+    plane.flush()
+    plane.goodbye("w1")
+    plane.goodbye("w2")
+    plane.ready("w1", epoch=2)
+
+
+def test_what_would_do_the_same_as_an_order_in_doubt_is_refused(plane):
+    in_doubt(plane)
+    reply = plane.reply(send(plane, new_id(plane, 1), comment="again", price=1.5))
+    assert (reply.status, reply.result[0]) == (Status.REFUSED, Code.LOOK_ALIKE)
+    assert plane.calls() == []
+
+
+@pytest.mark.parametrize("other", [{"volume": 0.2}, {"type": 1}, {"symbol": "USDJPY"}, {"position": 5}])
+def test_other_orders_go_while_one_is_in_doubt(plane, other):
+    in_doubt(plane)
+    send(plane, new_id(plane, 1), **other)
+    assert len(plane.calls()) == 1
+
+
+def test_another_clients_orders_go_while_one_is_in_doubt(plane):
+    in_doubt(plane)
+    plane.token = 0
+    plane.hello("somebody else")
+    send(plane, new_id(plane, 1))
+    assert len(plane.calls()) == 1

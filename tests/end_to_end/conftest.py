@@ -203,6 +203,21 @@ def gateway(module_gateway: Gateway) -> Gateway:
     return module_gateway
 
 
+@pytest.fixture(scope="module")
+def observed_gateway() -> Iterator[Gateway]:
+    """A gateway on a fast market, which "auditor" may observe; shared by this file's tests."""
+    path = Path(tempfile.mkdtemp(prefix="mt5g", dir="/tmp"))
+    config = path / "mt5gate.yaml"
+    config.write_text("broker: {observers: [auditor]}\n")
+    running = Gateway(path, "--seed", "7", "--speed", "50", "--config", str(config))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def write_export(path: Path, ticks: "np.ndarray", digits: int) -> None:
     """Write ticks as MT5 exports them: what a tick's flags don't name stays empty."""
     lines = ["<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>"]
