@@ -141,7 +141,15 @@ def test_account_that_nobody_trades_is_there_after_a_while(
 
     assert dropin.initialize()
     assert len(broker.named("accounts")) > 1
-    assert dropin.initialize(timeout=1)
+
+
+def test_account_that_nobody_trades_is_there_at_the_time_out(
+    broker: Any, dropin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LANES_NS", 60_000_000_000)
+    broker.handlers["accounts"] = lambda: [account("demo", 1, lanes={"trade": 0, "watch": 1, "query": 2})]
+
+    assert dropin.initialize(timeout=2_000)
 
 
 def test_initialize_gives_up_when_the_terminal_stays_away(
