@@ -32,12 +32,14 @@ test-debug: $(VENV)/tools
 	PYTHONPATH=$(CURDIR)/build/debug $(BIN)/pytest tests/fastpath tests/core
 
 # The real MetaTrader5 package, in Windows' Python under Wine, and this package's pure wheel beside it.
+# Wine lives outside the tree: its drive Z: is a link to /, and setuptools, looking for sources, would follow it.
+WINE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mt5gate-wine
 test-wine: $(VENV)/installed $(VENV)/tools
-	rm -rf build/lib* build/bdist* build/wine/dist
-	MT5GATE_BUILD=pure $(BIN)/python -m build --wheel --no-isolation --outdir build/wine/dist .
+	rm -rf build/lib* build/bdist* $(WINE)/dist
+	MT5GATE_BUILD=pure $(BIN)/python -m build --wheel --no-isolation --outdir $(WINE)/dist .
 	rm -rf build/lib* build/bdist*
-	.ci/wine build/wine build/wine/dist/*.whl
-	REAL_PACKAGE=$(CURDIR)/build/wine $(BIN)/pytest tests/real_package
+	.ci/wine $(WINE) $(WINE)/dist/*.whl
+	REAL_PACKAGE=$(WINE) $(BIN)/pytest tests/real_package
 
 bench: $(VENV)/installed $(VENV)/tools
 	$(BIN)/python -m bench $(BENCH)

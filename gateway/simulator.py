@@ -6,21 +6,27 @@ from gateway.process import EXIT_REFUSED, EXIT_UNAVAILABLE, Beat, State, Stop
 from gateway.settings import SimulatorSettings
 from gateway.terminal.simulated.address import parse
 from gateway.terminal.simulated.faults import Faults
-from gateway.terminal.simulated.market.catalog import listed
+from gateway.terminal.simulated.market.building import build_market
 from gateway.terminal.simulated.market.clock import ServerClock
 from gateway.terminal.simulated.server import serve
 from gateway.terminal.simulated.settings import Settings
+from gateway.terminal.simulated.trading.valuation import Valuation
 
 __all__ = ("check", "run", "told")
 
 
 def check(settings: SimulatorSettings) -> None:
-    """Raise ValueError for what a terminal couldn't be started with; opens and reads nothing."""
+    """Raise ValueError for what a terminal couldn't be started with; opens and reads nothing.
+
+    Which symbols a replay has, its files say: whether their currencies can be converted shows only at the start.
+    """
     terminal = told(settings)
     parse(terminal.address)
     ServerClock(terminal.timezone)
     Faults(terminal.seed, terminal.faults)
-    listed(terminal)
+    symbols = build_market(terminal, [], 0)
+    if not (terminal.tick_files or terminal.bar_files):
+        Valuation(symbols, terminal)
 
 
 def told(settings: SimulatorSettings) -> Settings:

@@ -212,6 +212,11 @@ def test_config_check_says_fine_or_every_problem(mt5gate: Any, folder: Path) -> 
     assert re.search(r"simulator of account one: symbols: EURUSD: .*'swap_lng'", one)
     assert re.search(r"simulator of account two: .*'requot'", two)
 
+    (folder / "foreign.yaml").write_text("simulator: {currency: KWD}")
+    foreign = mt5gate("config", "check", "--config", "foreign.yaml")
+    assert foreign.exit_code == 2
+    assert "simulator of account demo: EURUSD: no symbol and no reference rate leads from USD to KWD" in foreign.stderr
+
     (folder / "bad.yaml").write_text("brokr: 1\nlog: {level: loud}")
     bad = mt5gate("config", "check", "--config", "bad.yaml")
     assert bad.exit_code == 2

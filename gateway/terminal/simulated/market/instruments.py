@@ -180,7 +180,6 @@ _PAIRS: Final = (
         filling_mode=SYMBOL_FILLING_FOK,
         stops_level=20,
         freeze_level=10,
-        slippage_points=3,
         swap_mode=mt5.SYMBOL_SWAP_MODE_CURRENCY_MARGIN,
         swap_long=3.2,
         swap_short=-8.5,

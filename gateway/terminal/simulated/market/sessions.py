@@ -46,16 +46,6 @@ class Sessions:
                     return max(day + start, time_s)
         return None
 
-    def next_close(self, time_s: int) -> int | None:
-        """Return the first second from `time_s` on at which trading is closed; None if it never is."""
-        second = time_s
-        for _ in range(_DAYS + 1):
-            inside = [end for start, end in self.days[_weekday(second)] if start <= second % DAY < end]
-            if not inside:
-                return second
-            second = second - second % DAY + inside[0]
-        return None
-
 
 def _weekday(time_s: int) -> int:
     return (time_s - _SUNDAY) // DAY % _DAYS

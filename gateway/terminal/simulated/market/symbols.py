@@ -223,15 +223,6 @@ class Symbol:
             return False
         return self.always_open or specification.sessions.is_open(time_s)
 
-    def next_open_s(self) -> int | None:
-        """Return the first second from now on at which it can be traded, in the server's time; None for never."""
-        specification = self.specification
-        second: int | None = max(self.now_msc // 1000, specification.start_time_s)
-        if second is not None and not self.always_open:
-            second = specification.sessions.next_open(second)
-        expires_s = specification.expiration_time_s
-        return None if second is None or 0 < expires_s <= second else second
-
     @property
     def tick(self) -> Tick:
         """The latest tick, all zero before the first."""

@@ -49,8 +49,6 @@ class Account:
         self._valuation = valuation
         self._margins = Margins(settings, book, market, valuation)
         self._exchange = settings.margin_mode == "exchange"
-        self._seen = -1
-        self._swap = 0.0
 
     def position_profit(self, position: Position) -> float:
         """Return a position's floating profit at the current quote, without its swap; 0 before the first quote."""
@@ -63,7 +61,7 @@ class Account:
     def figures(self) -> Figures:
         """Return the figures with every position's profit rounded as it is shown; O(positions)."""
         profit = sum(self.position_profit(position) for position in self._book.positions.values())
-        return self._figures(profit + self._swaps(), self._margins.total())
+        return self._figures(profit + self._book.swap, self._margins.total())
 
     def figures_after(self, symbol: Symbol, kind: int, volume: float, price: float) -> Figures:
         """Return what the figures would be with one more order of any type, a market order having been filled.
@@ -144,7 +142,7 @@ class Account:
         return Figures(balance, profit, equity, margin, free, level)
 
     def _floating(self) -> float:
-        total = self._swaps()
+        total = self._book.swap
         profit = self._valuation.profit
         for name, held in self._book.exposures.items():
             symbol = self._market.symbols[name]
@@ -157,13 +155,6 @@ class Account:
                 average = held.sell_value / held.sell_volume
                 total += profit(symbol, mt5.POSITION_TYPE_SELL, held.sell_volume, average, symbol.ask)
         return total
-
-    def _swaps(self) -> float:
-        """Return the sum of all positions' swaps, found again when the books have changed; O(positions) then."""
-        if self._seen != self._book.changes:
-            self._seen = self._book.changes
-            self._swap = sum(position.swap for position in self._book.positions.values())
-        return self._swap
 
     def _commission_blocked(self) -> float:
         """Return what the deals of an exchange account's orders will cost: it is blocked besides their margin."""

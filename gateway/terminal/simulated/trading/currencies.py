@@ -102,7 +102,10 @@ class Conversion:
             over = [_Step(self._symbols, currency, VIA), _Step(self._symbols, VIA, self.currency)]
             way += over if all(step.known for step in over) else []
         if len(way) == 1 and not way[0].known:
-            raise ValueError(f"no symbol and no reference rate leads from {currency} to {self.currency}")
+            raise ValueError(
+                f"no symbol and no reference rate leads from {currency} to {self.currency}; list a symbol that does, or"
+                " take another currency"
+            )
         self._ways[currency] = way
 
     def rate(self, currency: str, ask: bool) -> float:

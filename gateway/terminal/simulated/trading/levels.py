@@ -20,6 +20,7 @@ __all__ = (
     "check_pending",
     "check_price",
     "check_stops",
+    "crosses",
     "entry_price",
     "is_frozen_order",
     "is_frozen_position",
@@ -72,11 +73,9 @@ def check_pending(symbol: Symbol, kind: int, price: float, stoplimit: float) -> 
     The limit of a stop-limit order stands as far on the other side of its stop price. Under exchange execution a limit
     order may cross the market: it is filled against the depth at once.
     """
-    specification = symbol.specification
-    level = max(specification.stops_level, 1)
+    level = max(symbol.specification.stops_level, 1)
     wanted = points_of(symbol, price)
-    crossing = kind in LIMITS and specification.trade_exemode == mt5.SYMBOL_TRADE_EXECUTION_EXCHANGE
-    if not crossing:
+    if not _may_cross(symbol, kind):
         market = points_of(symbol, entry_price(symbol, kind in BUY_ORDERS))
         away = market - wanted if kind in _BELOW_MARKET else wanted - market
         if away < level:
@@ -87,6 +86,13 @@ def check_pending(symbol: Symbol, kind: int, price: float, stoplimit: float) -> 
         if limit <= 0 or away < level:
             return mt5.TRADE_RETCODE_INVALID_PRICE
     return 0 if wanted > 0 else mt5.TRADE_RETCODE_INVALID_PRICE
+
+
+def crosses(symbol: Symbol, kind: int, price: float) -> bool:
+    """Say whether a limit order would trade at once; elsewhere than on an exchange such a price is refused."""
+    if not _may_cross(symbol, kind):
+        return False
+    return symbol.ask <= price if kind == mt5.ORDER_TYPE_BUY_LIMIT else symbol.bid >= price
 
 
 def check_stops(symbol: Symbol, buy: bool, reference: float, sl: float, tp: float) -> int:
@@ -121,6 +127,10 @@ def is_frozen_position(symbol: Symbol, position: Position) -> bool:
 def _within_freeze(symbol: Symbol, price: float, market: float) -> bool:
     freeze = symbol.specification.freeze_level
     return freeze > 0 and abs(points_of(symbol, price) - points_of(symbol, market)) <= freeze
+
+
+def _may_cross(symbol: Symbol, kind: int) -> bool:
+    return kind in LIMITS and symbol.specification.trade_exemode == mt5.SYMBOL_TRADE_EXECUTION_EXCHANGE
 
 
 def _on_grid(symbol: Symbol, price: float) -> bool:

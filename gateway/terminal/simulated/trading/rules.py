@@ -30,6 +30,7 @@ from gateway.terminal.simulated.trading.levels import (
     check_pending,
     check_price,
     check_stops,
+    crosses,
     entry_price,
     is_frozen_order,
     is_frozen_position,
@@ -42,7 +43,7 @@ from gateway.terminal.simulated.trading.volumes import check_closing, check_limi
 from gateway.wire import constants as mt5
 from gateway.wire.structs import TradeRequest
 
-__all__ = ("MAX_AWAITING", "Rules")
+__all__ = ("MAX_AWAITING", "Rules", "margin_terms")
 
 MAX_AWAITING: Final = 1_000
 """How many market orders of an account may be under way: asynchronous ones, and remainders that wait for a fill."""
@@ -73,6 +74,7 @@ class Rules:
         self._market = market
         self._account = account
         self.netting = settings.margin_mode != "hedging"
+        self._exchange = settings.margin_mode == "exchange"
         self._fifo = settings.fifo_close and not self.netting
         self._by_action: dict[int, Callable[[TradeRequest], int]] = {
             mt5.TRADE_ACTION_DEAL: self._deal,
@@ -209,9 +211,11 @@ class Rules:
         )
 
     def _pending_money(self, symbol: Symbol, request: TradeRequest) -> int:
-        if not symbol.specification.margin_rate_pending:
+        """Ask for money where the order blocks margin as it waits (see `margins`), or doesn't wait at all."""
+        kind, price = margin_terms(symbol, request)
+        if kind in PENDING and not (self._exchange or symbol.specification.margin_rate_pending):
             return ACCEPTED
-        affords = self.affords(symbol, request.type, request.volume, request.stoplimit or request.price)
+        affords = self.affords(symbol, kind, request.volume, price)
         return ACCEPTED if affords else mt5.TRADE_RETCODE_NO_MONEY
 
     def _modify(self, request: TradeRequest) -> int:
@@ -219,10 +223,13 @@ class Rules:
         code = self._touchable(order)
         if code or order is None:
             return code
+        if order.type not in PENDING:  # the rest of a market order, which waits for no price
+            return mt5.TRADE_RETCODE_INVALID_ORDER
         symbol = self._market.symbols[order.symbol]
         specification, now_s = symbol.specification, symbol.now_msc // 1000
         code = (
             check_price(symbol, request.price, needed=True)
+            or _limit_price(symbol, order.type, request)
             or _levels(symbol, order.type in BUY_ORDERS, _stops_reference(order.type, request), request)
             or check_lifetime(specification, request.type_time, request.expiration, now_s)
         )
@@ -366,16 +373,27 @@ def _levels(symbol: Symbol, buy: bool, reference: float, request: TradeRequest) 
     return _stops_mode(symbol, sl, tp) or check_stops(symbol, buy, reference, sl, tp)
 
 
+def _limit_price(symbol: Symbol, kind: int, request: TradeRequest) -> int:
+    return check_price(symbol, request.stoplimit, needed=True) if kind in STOP_LIMITS else ACCEPTED
+
+
 def _pending_levels(symbol: Symbol, kind: int, request: TradeRequest) -> int:
-    if kind in STOP_LIMITS:
-        code = check_price(symbol, request.stoplimit, needed=True)
-        if code:
-            return code
-    return check_pending(symbol, kind, request.price, request.stoplimit) or _levels(
-        symbol, kind in BUY_ORDERS, _stops_reference(kind, request), request
+    return (
+        _limit_price(symbol, kind, request)
+        or check_pending(symbol, kind, request.price, request.stoplimit)
+        or _levels(symbol, kind in BUY_ORDERS, _stops_reference(kind, request), request)
     )
 
 
 def _stops_reference(kind: int, request: TradeRequest) -> float:
     """Return the price that a pending order's stops are measured from: the one it would open at."""
     return request.stoplimit if kind in STOP_LIMITS else request.price
+
+
+def margin_terms(symbol: Symbol, request: TradeRequest) -> tuple[int, float]:
+    """Return the type and the price that an entry's margin is of: what is filled at once is a market order."""
+    kind = request.type
+    if kind not in PENDING or crosses(symbol, kind, request.price):
+        buy = kind in BUY_ORDERS
+        return mt5.ORDER_TYPE_BUY if buy else mt5.ORDER_TYPE_SELL, entry_price(symbol, buy)
+    return kind, _stops_reference(kind, request)

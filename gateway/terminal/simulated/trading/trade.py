@@ -10,10 +10,10 @@ from gateway.terminal.simulated.trading.books import Book
 from gateway.terminal.simulated.trading.dealing import Dealing, deviates
 from gateway.terminal.simulated.trading.entries import Order, lots
 from gateway.terminal.simulated.trading.execution import Execution, Fill
-from gateway.terminal.simulated.trading.levels import BUY_ORDERS, LIMITS, STOP_LIMITS, entry_price, price_of
+from gateway.terminal.simulated.trading.levels import STOP_LIMITS, crosses, entry_price, price_of
 from gateway.terminal.simulated.trading.lifetimes import expires_at
 from gateway.terminal.simulated.trading.retcodes import ACCEPTED, COMMENTS
-from gateway.terminal.simulated.trading.rules import Rules
+from gateway.terminal.simulated.trading.rules import Rules, margin_terms
 from gateway.wire import constants as mt5
 from gateway.wire.structs import OrderCheckResult, OrderSendResult, TradeRequest
 
@@ -24,7 +24,6 @@ _WITH_PRICES: Final = (mt5.TRADE_RETCODE_REQUOTE, mt5.TRADE_RETCODE_PRICE_CHANGE
 _ENTRIES: Final = (mt5.TRADE_ACTION_DEAL, mt5.TRADE_ACTION_PENDING)
 _ANY_DEVIATION: Final = 2**31 - 1
 """Points that no price moves by. A request can tell more, up to 64 bits without a sign, which no book has to keep."""
-_EXCHANGE: Final = mt5.SYMBOL_TRADE_EXECUTION_EXCHANGE
 
 
 class TradeServer:
@@ -93,10 +92,8 @@ class TradeServer:
             return self._account.figures()
         position = self._book.positions.get(request.position)
         symbol = self._market.symbols[position.symbol if position is not None else request.symbol]
-        price = request.stoplimit or request.price
-        if request.action == mt5.TRADE_ACTION_DEAL:
-            price = entry_price(symbol, request.type == mt5.ORDER_TYPE_BUY)
-        return self._account.figures_after(symbol, request.type, request.volume, price)
+        kind, price = margin_terms(symbol, request)
+        return self._account.figures_after(symbol, kind, request.volume, price)
 
     # --- the actions ---
 
@@ -126,7 +123,7 @@ class TradeServer:
         symbol = self._market.symbols[request.symbol]
         order = self._order(symbol, request, origin, comment)
         order.expires_s = expires_at(request.type_time, request.expiration, symbol.now_msc // 1000)
-        if _crosses(symbol, order):
+        if crosses(symbol, order.type, order.price):
             return self._take_at_once(symbol, request, order)
         self._book.add_order(order)
         return self._answer(mt5.TRADE_RETCODE_DONE, symbol, request, order)
@@ -135,10 +132,6 @@ class TradeServer:
         """Fill a limit order that crosses an exchange's market; the rest of it is placed, unless its policy says no."""
         if order.type_filling == mt5.ORDER_FILLING_BOC:
             return self.refuse(request, mt5.TRADE_RETCODE_REJECT)
-        buy = order.type in BUY_ORDERS
-        kind = mt5.ORDER_TYPE_BUY if buy else mt5.ORDER_TYPE_SELL
-        if not self._rules.affords(symbol, kind, order.volume, entry_price(symbol, buy)):
-            return self.refuse(request, mt5.TRADE_RETCODE_NO_MONEY)
         fill = self._dealing.deal(symbol, order, symbol.now_msc)
         if fill is None:
             return self.refuse(request, mt5.TRADE_RETCODE_REJECT)
@@ -231,12 +224,3 @@ def _code_of(order: Order, fill: Fill) -> int:
     if order.volume_current <= 0.0:
         return mt5.TRADE_RETCODE_DONE
     return mt5.TRADE_RETCODE_DONE_PARTIAL if fill.deal else mt5.TRADE_RETCODE_PLACED
-
-
-def _crosses(symbol: Symbol, order: Order) -> bool:
-    """Say whether a limit order would trade at once; elsewhere than on an exchange the rules refuse such a price."""
-    if symbol.specification.trade_exemode != _EXCHANGE or order.type not in LIMITS:
-        return False
-    if order.type == mt5.ORDER_TYPE_BUY_LIMIT:
-        return symbol.ask <= order.price
-    return symbol.bid >= order.price

@@ -135,7 +135,7 @@ class Triggers:
 
     def _append_quiet(self, symbol: Symbol, ticks: Records) -> None:
         """Append ticks that trigger nothing; one by one where the account comes near its stop-out level."""
-        if not self._book.positions or not self._endangered(symbol, ticks):
+        if not self._endangered(symbol, ticks):
             symbol.append(ticks)
             return
         for index in range(len(ticks)):

@@ -82,8 +82,8 @@ def test_market_hours_close_a_symbol_at_the_weekend():
 
     assert (pair.trade_open, crypto.trade_open) == (False, True)
     assert pair.time_msc < utc_ms(2023, 11, 18) <= SATURDAY + 3_590_000 < crypto.time_msc
-    assert pair.next_open_s() == utc_ms(2023, 11, 20) // 1000
-    assert crypto.next_open_s() == crypto.now_msc // 1000
+    monday_ms = utc_ms(2023, 11, 20)
+    assert (pair.open_at(monday_ms - 1), pair.open_at(monday_ms)) == (False, True)
     run(market, 37 * HOUR)
     assert pair.trade_open
     assert pair.time_msc > utc_ms(2023, 11, 20)
@@ -126,7 +126,7 @@ def test_expired_symbol_is_neither_quoted_nor_open():
     assert symbol.trade_open
     run(market, 200 * SECOND)
 
-    assert (symbol.trade_open, symbol.next_open_s()) == (False, None)
+    assert not symbol.trade_open
     assert symbol.time_msc < expires * 1000
 
 

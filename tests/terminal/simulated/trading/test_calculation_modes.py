@@ -143,7 +143,7 @@ def test_every_simulated_mode_has_its_formula():
 
 
 def test_currency_that_nothing_leads_from_is_refused_at_the_start(floor):
-    with pytest.raises(ValueError, match=r"^AAPL: no symbol and no reference rate leads from XXX to USD$"):
+    with pytest.raises(ValueError, match=r"^AAPL: no symbol and no reference rate leads from XXX to USD; "):
         floor({}, {"AAPL": {"currency_profit": "XXX"}})
 
 

@@ -227,10 +227,11 @@ def test_remainder_of_a_market_order_rests_on_an_exchange(exchange):
     assert exchange.positions()[0].volume == pytest.approx(total + 1.1)
 
 
-def test_remainder_of_a_market_order_can_be_removed(exchange):
+def test_remainder_of_a_market_order_can_be_removed_but_not_changed(exchange):
     total = round(sum(lots for _, lots in offers(exchange)), 2)
     ticket = exchange.buy(volume=total + 1.0, type_filling=RETURN).order
 
+    assert exchange.send(action=7, order=ticket, price=1.2).retcode == mt5.TRADE_RETCODE_INVALID_ORDER
     assert exchange.send(action=8, order=ticket).retcode == 10009
     assert exchange.history()[-1].volume_current == 1.0
 
@@ -258,9 +259,11 @@ def test_policy_of_a_limit_order_on_an_exchange(exchange, filling, price, code):
 
 
 def test_crossing_limit_order_needs_money(written):
-    market = written(QUOTES, symbols={"EURUSD": EXCHANGE}, margin_mode="exchange", deposit=10.0)
+    market = written(QUOTES, symbols={"EURUSD": EXCHANGE}, margin_mode="netting", deposit=10.0)
+    request = {"action": 5, "symbol": "EURUSD", "type": mt5.ORDER_TYPE_BUY_LIMIT, "volume": 1.0, "price": ASK}
 
-    assert market.pend(mt5.ORDER_TYPE_BUY_LIMIT, ASK, volume=1.0).retcode == mt5.TRADE_RETCODE_NO_MONEY
+    assert market.call("order_check", request).retcode == mt5.TRADE_RETCODE_NO_MONEY
+    assert market.send(**request).retcode == mt5.TRADE_RETCODE_NO_MONEY
 
 
 def test_price_between_two_ticks_of_an_exchange_is_refused(written):

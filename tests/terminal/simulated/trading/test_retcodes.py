@@ -147,7 +147,7 @@ FORCED_ONLY = {
     "ONLY_REAL": "an operation that demo accounts don't have: there is none among the six actions",
     "REJECT_CANCEL": "the answer to a dealer's activation of a pending order: no request of a trader's is one",
 }
-"""Codes that no request reaches here by itself, and why; a fault can force each."""
+"""Codes that no request reaches here by itself, and why; `Desk.interference` can force each."""
 
 
 def retcodes():

@@ -237,3 +237,34 @@ def test_check_of_what_opens_nothing_shows_the_figures_of_now(written):
 
     result = market.call("order_check", request)
     assert (result.retcode, result.margin) == (0, market.call("account_info").margin)
+
+
+@pytest.mark.parametrize("stoplimit", [0.0, -1.0, float("nan"), float("inf"), 1e300])
+def test_limit_of_a_stop_limit_order_is_a_price_also_when_it_is_changed(written, stoplimit):
+    market = with_symbol(written, {})
+    order = market.pend(6, 1.11, stoplimit=1.105).order
+
+    for stops in ({}, {"sl": 1.0}):
+        changed = market.send(action=7, order=order, price=1.11, stoplimit=stoplimit, **stops)
+        assert changed.retcode == mt5.TRADE_RETCODE_INVALID_PRICE
+    assert market.orders()[0].price_stoplimit == 1.105
+
+
+def test_order_that_blocks_margin_as_it_waits_needs_it_free(written):
+    request = {"action": 5, "symbol": "EURUSD", "type": 2, "volume": 1.0, "price": 1.09, "type_filling": 2}
+    codes = {}
+    for mode in ("exchange", "netting"):
+        market = written(QUOTES, margin_mode=mode, deposit=1_000.0)
+        codes[mode] = (market.call("order_check", request).retcode, market.send(**request).retcode)
+
+    assert codes["exchange"] == (mt5.TRADE_RETCODE_NO_MONEY, mt5.TRADE_RETCODE_NO_MONEY)
+    assert codes["netting"] == (0, mt5.TRADE_RETCODE_DONE)
+
+
+def test_limit_that_isnt_a_stop_limit_orders_is_of_no_account(written):
+    market = with_symbol(written, {"margin_rate_pending": 1.0})
+    request = {"action": 5, "symbol": "EURUSD", "type": 2, "volume": 0.1, "price": 1.09, "type_filling": 2}
+
+    checked = [market.call("order_check", request | limit) for limit in ({}, {"stoplimit": 900.0})]
+
+    assert checked[0].margin == checked[1].margin > 0.0

@@ -314,6 +314,16 @@ def test_stop_out_deletes_orders_that_block_margin_first(written):
     assert len(market.positions()) == 1
 
 
+def test_stop_out_needs_no_position_where_orders_block_margin(written):
+    quotes = {"EURUSD": [(0, 1.1, 1.1001), (1000, 9.0, 9.0001)], "EURJPY": [(0, 160.0, 160.01), (2000, 160.0, 160.01)]}
+    market = written(quotes, margin_mode="exchange", deposit=1_000.0)
+    market.pend(mt5.ORDER_TYPE_BUY_LIMIT, 150.0, volume=0.8, symbol="EURJPY")
+    market.move_to(3000)
+
+    assert market.orders() == []
+    assert market.history()[-1].comment.startswith("[so ")
+
+
 def test_stop_out_goes_on_while_somebody_takes_it(written):
     rows = [(0, 1.1, 1.1001), (1, 1.1, 1.1001), (1000, 1.0, 1.0001), (1001, 1.0, 1.0001)]
     market = written({"EURUSD": rows}, deposit=3_050.0, symbols={"EURUSD": {"liquidity_lots": 0.1}})
