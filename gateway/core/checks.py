@@ -186,41 +186,50 @@ class Checks:
     # --- what would be at stake ---------------------------------------------------------------------------------------
 
     def _exposure(self, case: Case) -> Refusal | None:
-        """Judge what would be open at its worst. An order that raises nothing isn't refused for what is."""
+        """Judge what would be open at its worst. An order that raises nothing isn't refused for what is.
+
+        One that raises, on netting, the lesser side of its symbol is held against the limit with that side's volume in
+        the place of the greater's: what is truly open never passes the limit, whatever of the greater counts twice.
+        """
         if not case.is_entry or not case.plan.counted:
             return None
         intent, book = case.intent, case.risk.book
-        added = book.added_volume(intent)
+        after = book.volume_after(intent)
+        added = after - book.worst(intent.symbol)  # below 0: the side that it raises isn't the worse one
         more = book.added_count(intent)
         for counted in case.plan.counted:
             if counted.is_client:
                 group = book.client(case.plan.client_id)
             else:
                 group = book.canonical(intent.canonical) if counted.is_symbol else book.total
-            if counted.max_open_volume >= 0 and added > 0 and group.volume + added > counted.max_open_volume:
+            if counted.max_open_volume >= 0 and after and group.volume + added > counted.max_open_volume:
                 expected = f"at most {lots(counted.max_open_volume):g} lots open, pending and under way"
                 found = f"{lots(group.volume):g} and {lots(added):g} more"
+                if added <= 0:
+                    found = f"{lots(group.volume + added):g} on the order's side of zero"
                 return told("max_open_volume", counted.text, expected, found)
             if counted.max_positions >= 0 and more and group.count + more > counted.max_positions:
                 expected = f"at most {counted.max_positions} positions, pending orders and entries under way"
                 return told("max_positions", counted.text, expected, f"{group.count} and {more} more")
-            if counted.max_notional >= 0.0 and added > 0:
-                found_here = self._max_notional(case, counted, added)
+            if counted.max_notional >= 0.0 and after:
+                found_here = self._max_notional(case, counted, after)
                 if found_here is not None:
                     return found_here
         return None
 
-    def _max_notional(self, case: Case, counted: Counted, added: int) -> Refusal | None:
+    def _max_notional(self, case: Case, counted: Counted, after: int) -> Refusal | None:
         """Judge what all of it is worth; a client's limit is held against the whole account. O(symbols)."""
-        book, value = case.risk.book, case.value
-        group: Group = book.canonical(case.intent.canonical) if counted.is_symbol else book.total
-        notional = value.notional(lots(added), case.intent.price) if value is not None else 0.0
+        intent, book, value = case.intent, case.risk.book, case.value
+        group: Group = book.canonical(intent.canonical) if counted.is_symbol else book.total
+        own = min(intent.volume, after)
+        notional = value.notional(lots(own), intent.price) if value is not None else 0.0
         for tally in group.tallies:
-            if tally.worst:
+            volume = after - own if tally.symbol == intent.symbol else tally.worst
+            if volume:
                 other = case.risk.values.value(tally.symbol, case.now_ns)
                 if other is None:
                     return _unvalued(case, tally.symbol)
-                notional += other.notional(lots(tally.worst), 0.0)
+                notional += other.notional(lots(volume), 0.0)
         if notional <= counted.max_notional:
             return None
         expected = f"at most {counted.max_notional:.2f} open, pending and under way"

@@ -310,7 +310,9 @@ class Engine:
         if self._log.unknown and not request.is_exit:
             twin = self._twin_in_doubt(session, account, fields)
             if twin is not None:
-                text = f"order {twin.order_id} would do the same, and nobody knows yet whether it did: wait for its fate"
+                text = (
+                    f"order {twin.order_id} would do the same, and nobody knows yet whether it did: wait for its fate"
+                )
                 self._outbox.refuse(request, Code.LOOK_ALIKE, text)
                 return
         refusal = account.order_refusal(request.is_exit)

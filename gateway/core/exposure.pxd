@@ -43,8 +43,11 @@ cdef class Book:
     cpdef Group client(self, str client_id)
     cpdef Group canonical(self, str canonical)
 
-    @cython.locals(tally=Tally, buys="long long", sells="long long", net="long long")
-    cpdef long long added_volume(self, Intent intent)
+    @cython.locals(tally=Tally)
+    cpdef long long worst(self, str symbol)
+
+    @cython.locals(tally=Tally, net="long long", after="long long")
+    cpdef long long volume_after(self, Intent intent)
 
     @cython.locals(tally=Tally)
     cpdef int added_count(self, Intent intent)

@@ -6,6 +6,7 @@ Rules: nothing is ever left out between two readings; in doubt something is coun
 
 The worst of a symbol: on hedging accounts everything added up, for each order may become a position of its own. On
 netting accounts the greater of what all buys and what all sells would leave, for either may come without the other.
+There an entry is judged by its own side alone: the other may be counted twice, and nothing may hide in what that adds.
 """
 
 from typing import Any
@@ -126,20 +127,25 @@ class Book:
         """Return what counts for all symbols of one canonical name."""
         return self.groups.get(canonical, _NOTHING)
 
-    def added_volume(self, intent: Intent) -> int:
-        """Return by how much an entry would raise the symbol's worst; 0 or less: it doesn't."""
-        if not self.netting:
-            return intent.volume
+    def worst(self, symbol: str) -> int:
+        """Return what a symbol comes to at its worst."""
+        tally = self.tallies.get(symbol)
+        return 0 if tally is None else tally.worst
+
+    def volume_after(self, intent: Intent) -> int:
+        """Return what an entry would bring its symbol to; 0: it raises nothing.
+
+        On netting accounts: how far beyond zero on the entry's own side, if all that buys, or all that sells, came.
+        That may be less than the symbol's worst now, and must fit all the same: the worst may be of what counts twice.
+        """
         tally = self.tallies.get(intent.symbol)
-        if tally is None:
+        if tally is None or not intent.volume:
             return intent.volume
-        buys, sells = tally.buys, tally.sells
-        if intent.direction > 0:
-            buys += intent.volume
-        else:
-            sells += intent.volume
+        if not self.netting:
+            return tally.worst + intent.volume
         net = tally.bought - tally.sold
-        return max(abs(net + buys), abs(net - sells)) - tally.worst
+        after = intent.volume + (net + tally.buys if intent.direction > 0 else tally.sells - net)
+        return max(after, 0)
 
     def added_count(self, intent: Intent) -> int:
         """Return by how much an entry would raise the number of positions."""

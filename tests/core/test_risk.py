@@ -411,6 +411,39 @@ def test_netting_counts_the_worst_that_can_come_of_what_rests(floor):
     assert desk.refused(0.1, type=1) == "max_open_volume"
 
 
+def test_on_netting_nothing_hides_in_what_the_other_side_counts_twice(floor):
+    """Found by test_risk_machine: a reading shows an order before its answer, and both count."""
+    desk = floor(limits={"max_open_volume": 0.7}, margin_mode=NETTING)
+    buy = desk.goes(0.7, action=5, type=mt5.ORDER_TYPE_BUY_LIMIT, price=1.0)
+    desk.show(orders=[pending(7, 0.7)])  # 1.4 at worst, until the answer comes
+    desk.goes(0.6, type=1)
+    assert desk.refused(0.2, type=1) == "max_open_volume"
+    assert "0.8 on the order's side of zero" in desk.send(0.2, type=1)[1]
+    desk.fill(buy, 7, mt5.TRADE_RETCODE_PLACED)
+    desk.goes(0.1, type=1)
+    assert desk.refused(0.1, type=1) == "max_open_volume"
+
+
+def test_on_netting_an_order_that_raises_the_lesser_side_is_held_to_the_limit_and_not_to_the_greater(floor):
+    desk = floor(limits={"max_open_volume": 1.0}, margin_mode=NETTING)
+    desk.show(positions=[position(1, 1.0)], orders=[pending(2, 2.0)])  # 3 at worst: somebody else's
+    desk.goes(0.5, type=1)  # closes
+    assert desk.refused(1.6, type=1) == "max_open_volume"
+    desk.goes(1.5, type=1)  # 1 short at worst
+    assert desk.refused(0.1) == "max_open_volume"
+
+
+def test_on_netting_notional_is_of_the_side_that_an_order_raises(floor):
+    desk = floor(limits={"max_notional": 120_000.0}, margin_mode=NETTING)
+    desk.send()
+    desk.serve()
+    desk.goes(1.0, action=5, type=mt5.ORDER_TYPE_BUY_LIMIT, price=1.0)
+    desk.show(orders=[pending(7, 1.0)])
+    desk.goes(1.0, type=1)  # 110,020
+    assert desk.refused(0.1, type=1, price=2.0) == "max_notional"
+    assert desk.refused(0.1) == "max_notional"
+
+
 def test_notional_is_in_the_accounts_currency(floor):
     desk = floor(limits={"max_order_notional": 120_000.0, "max_notional": 200_000.0})
     assert desk.refused(1.0) == "account_data"

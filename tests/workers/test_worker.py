@@ -390,8 +390,9 @@ def test_rejected_worker_asks_again(broker: Any, start_worker: Callable[..., Any
 
 
 def test_draining_worker_returns_what_it_holds_and_says_goodbye(
-    broker: Any, worker: Any, terminal: Any, until: Any
+    broker: Any, worker: Any, terminal: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gateway.workers.worker.DRAIN_NS", 1_000_000_000)  # the second call may still be on its way
     busy, entered = threading.Event(), threading.Event()
 
     def slow() -> int:
