@@ -31,6 +31,7 @@ def contradictions(config: Schema, simulator_sockets: Sequence[str], origins: Or
     """Return a line for each contradiction in a configuration whose open ends are filled in."""
     found = [
         *_state_dir(config, simulator_sockets),
+        *_durability(config, origins),
         *_accounts(config),
         *_feeds(config),
         *_endpoints(config),
@@ -53,6 +54,15 @@ def _state_dir(config: Schema, simulator_sockets: Sequence[str]) -> _Found:
             ("state_dir",),
             f"expected a path of at most {len(config.state_dir.encode()) - excess} bytes, got {config.state_dir!r};"
             " the system allows no longer paths for the sockets in it: choose a shorter one",
+        )
+
+
+def _durability(config: Schema, origins: Origins) -> _Found:
+    if config.broker.durability == "disk" and ("state_dir",) not in origins:
+        yield (
+            ("broker", "durability"),
+            f"disk: expected a state_dir of your own, on a disk: the default one, {config.state_dir}, may be emptied by a"
+            " reboot, and the journal with it; set state_dir, or durability: process",
         )
 
 

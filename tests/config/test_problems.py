@@ -27,6 +27,10 @@ PROBLEMS = {
         "accounts: {demo: {workers: {watch: 2}}}",
         r"accounts\.demo\.workers\.watch .*: expected a whole number from 0 to 1, got 2; .*default \(1\)",
     ),
+    "durable where a reboot empties": (
+        "broker: {durability: disk}",
+        r"broker\.durability .*: disk: expected a state_dir of your own, on a disk",
+    ),
     "too small": ("accounts: {demo: {login: -1}}", r"accounts\.demo\.login .*: expected a whole number of at least 0,"),
     "fraction": (
         "simulator: {leverage: 1.5}",
