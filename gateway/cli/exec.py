@@ -22,7 +22,7 @@ __all__ = ("add_commands",)
 def exec_script(
     script: Annotated[str, typer.Argument(metavar="SCRIPT", help="The script's file; with -m: a module's name.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGUMENTS]...", help="The script's own, all of them.")
+        list[str] | None, typer.Argument(metavar="ARGUMENTS", help="The script's own, all of them.")
     ] = None,
     as_module: Annotated[bool, typer.Option("-m", help="Run a module, as `python -m` does.")] = False,
     endpoint: EndpointOption = "",

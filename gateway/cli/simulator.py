@@ -103,7 +103,7 @@ Faults, and what they take with its default:
 def fault(
     name: Annotated[str, typer.Argument(metavar="FAULT", help="Its name.")],
     parameters: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What it takes; see below.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="What it takes; see below.")
     ] = None,
     count: Annotated[
         int, typer.Option("--count", metavar="NUMBER", min=0, help="How many calls it meets; 0: until cleared.")

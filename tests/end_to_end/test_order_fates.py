@@ -3,14 +3,18 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients import new_order_id
+from gateway.terminal.simulated.control import Control
 from gateway.wire import constants as mt5
 from gateway.wire.errors import GatewayError, OutcomeUnknown, Refused, Unavailable
 
@@ -65,6 +69,31 @@ def test_an_order_in_flight_while_the_broker_dies_is_found_by_a_restarted_strate
         (told,) = again.client_orders()
         assert (told["client_order_id"], told["state"], told["result"].order) == (order_id, "answered", result.order)
         assert [position.ticket for position in again.positions_get()] == [result.order]
+
+
+def test_the_example_is_killed_with_an_order_under_way_and_told_what_became_of_it(
+    own_gateway: Any, wait_until: Callable[..., None], tmp_path: Path
+) -> None:
+    script = Path(__file__).parents[2] / "examples" / "restartable.py"
+    names = {"MT5GATE_ENDPOINT": own_gateway.endpoint, "NOTE": str(tmp_path / "note")}
+
+    def start() -> "subprocess.Popen[str]":
+        command = [sys.executable, str(script)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | names, cwd=tmp_path)
+
+    with own_gateway.client() as onlooker, Control(f"sim://{own_gateway.state_dir}/terminal.sock") as terminal:
+        assert onlooker.symbol_info("EURUSD")
+        terminal.fault("slow", call="order_send", ms=3_000)
+        first = start()
+        wait_until(lambda: onlooker.positions_total() == 1, "the order to be executed, its answer still under way")
+        first.kill()
+        assert first.communicate()[0] == ""
+        second = start()
+        told, _ = second.communicate(timeout=60.0)
+        assert second.returncode == 0
+        assert ": done, position" in told
+        assert "holding 0.10 lots of EURUSD" in told
+        assert onlooker.positions_total() == 1
 
 
 def is_there(client: Any) -> bool:
