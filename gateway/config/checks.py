@@ -61,8 +61,8 @@ def _durability(config: Schema, origins: Origins) -> _Found:
     if config.broker.durability == "disk" and ("state_dir",) not in origins:
         yield (
             ("broker", "durability"),
-            f"disk: expected a state_dir of your own, on a disk: the default one, {config.state_dir}, may be emptied by a"
-            " reboot, and the journal with it; set state_dir, or durability: process",
+            f"disk: expected a state_dir of your own, on a disk: the default one, {config.state_dir}, may be emptied by"
+            " a reboot, and the journal with it; set state_dir, or durability: process",
         )
 
 
