@@ -1,7 +1,8 @@
 """The frames that travel in the benchmarks, made by the project's own codec, and where the C programs may patch them.
 
 A template is one encoded frame in which the fields that change have their full width: the session token and the
-request id as 0xcf and 8 bytes. The C client overwrites those bytes and nothing else, so every contender gets the same.
+request id as 0xcf and 8 bytes, an order's client order id as 26 characters. The C client overwrites those bytes and
+nothing else, so every contender gets the same.
 """
 
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from clients import new_order_id
 from gateway.wire.codec import encode_heartbeat, encode_ready, encode_request, pack
 from gateway.wire.messages import Ready
 from gateway.wire.structs import SymbolInfo
@@ -36,6 +38,7 @@ REPLY_ID_OFFSET: Final = 3
 _ANY_SESSION: Final = 2**63
 _ANY_REQUEST_ID: Final = 2**62
 _HELLO_REQUEST_ID: Final = 2**62 - 1
+_ANY_ORDER_ID: Final = "0000000000BENCHBENCH000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,25 @@ class RequestTemplate:
             raise ValueError("template: expected session and request id of 8 bytes each at the front")
 
     def for_session(self, session: int, request_id: int) -> bytes:
-        """Return the frame with both fields filled in, as the C client does it."""
+        """Return the frame with all of these filled in, as the C client does it."""
         frame = bytearray(self.frame)
         frame[SESSION_OFFSET : SESSION_OFFSET + 8] = session.to_bytes(8)
         frame[REQUEST_ID_OFFSET : REQUEST_ID_OFFSET + 8] = request_id.to_bytes(8)
+        if self.ulid_offset >= 0:
+            frame[self.ulid_offset : self.ulid_offset + 26] = new_order_id().encode()
         return bytes(frame)
+
+    @property
+    def ulid_offset(self) -> int:
+        """Where an order's client order id stands; -1 in other requests."""
+        return self.frame.find(_ANY_ORDER_ID.encode())
 
     def client_options(self, scratch: Path) -> list[str]:
         """Write the frame to a file and return the C client's options for it."""
         path = scratch / f"request-{self.name}.msgpack"
         path.write_bytes(self.frame)
-        return ["--request", str(path), "--request-id-offset", str(REQUEST_ID_OFFSET)]
+        options = ["--request", str(path), "--request-id-offset", str(REQUEST_ID_OFFSET)]
+        return options if self.ulid_offset < 0 else [*options, "--ulid-offset", str(self.ulid_offset)]
 
 
 def _template(name: str, args: list[Any]) -> RequestTemplate:
@@ -80,6 +91,7 @@ _ORDER_REQUEST: Final = {
     "comment": "bench",
     "type_time": 0,
     "type_filling": 1,
+    "client_order_id": _ANY_ORDER_ID,
 }
 
 ORDER: Final = _template("order_send", [_ORDER_REQUEST])

@@ -36,19 +36,28 @@ static uint64_t bad, unsolicited; /* of this command */
 static unsigned char first_bad[160];
 static size_t first_bad_size;
 
-/* Crockford's base 32; 8 digits are 40 bits of counter, the 18 before them stay the template's. */
-static void put_ulid_tail(unsigned char *ulid, uint64_t value)
+static void put_base32(unsigned char *end, int count, uint64_t value)
 {
     static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    for (int i = 25; i >= 18; i--, value >>= 5)
-        ulid[i] = (unsigned char)digits[value & 31];
+    for (int i = 1; i <= count; i++, value >>= 5)
+        end[-i] = (unsigned char)digits[value & 31];
+}
+
+/* An id of its own for each order: the first 10 digits are the time in milliseconds, the last 8 count, the 8 between them
+ * stay the template's. */
+static void put_ulid(unsigned char *ulid, uint64_t value)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    put_base32(ulid + 10, 10, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    put_base32(ulid + 26, 8, value);
 }
 
 static int send_next(int flags)
 {
     put_be64(request.data + request_id_offset, FIRST_ID + sent_total);
     if (ulid_offset >= 0)
-        put_ulid_tail(request.data + ulid_offset, sent_total);
+        put_ulid(request.data + ulid_offset, sent_total);
     if (zmq_send(socket_, request.data, request.size, flags) < 0)
         return -1;
     sent_total++;

@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+import time
 
 import msgpack
 import numpy as np
@@ -14,6 +15,7 @@ from bench.chains import Chains, as_contenders, ask_once
 from bench.context import Context
 from bench.floors import Failed, Program
 from bench.runner import Unavailable, interleave
+from gateway.core.orderids import birth_ms
 
 pytestmark = pytest.mark.skipif(
     os.name != "posix" or shutil.which(os.environ.get("CC", "cc")) is None, reason="needs a C compiler"
@@ -117,7 +119,7 @@ def test_what_nobody_asked_for_is_counted_and_skipped(context):
     assert (answer["unsolicited"], answer["bad"], answer["requests"]) == (1, 0, 1)
 
 
-def test_the_ulids_tail_is_counted_up(context):
+def test_every_order_has_a_ulid_of_its_own(context):
     endpoint = context.endpoint("ipc")
     ulid = "01HZZZZZZZABCDEFGHJKMNPQRS"
     path = context.path("request")
@@ -134,9 +136,12 @@ def test_the_ulids_tail_is_counted_up(context):
                 router.send_multipart([identity, REPLY[:3] + request[12:20] + REPLY[11:]])
             client.answer(10.0)
     tails = [request[offset : offset + 26].decode() for _, request in requests]
-    assert tails[0] == ulid[:18] + "00000000"
-    assert tails[33] == ulid[:18] + "00000011"
+    assert [tail[10:18] for tail in tails] == [ulid[10:18]] * 40
+    assert (tails[0][18:], tails[33][18:]) == ("00000000", "00000011")
     assert len(set(tails)) == 40
+    born_ms = [birth_ms(tail) for tail in tails]
+    assert born_ms == sorted(born_ms)
+    assert 0 <= time.time() * 1_000 - born_ms[0] < 60_000
 
 
 def test_rival_and_null_workers_carry_requests_of_a_session(context):
