@@ -11,7 +11,7 @@ from gateway.terminal.simulated.control import Control
 from gateway.wire import constants as mt5
 from gateway.wire.errors import GatewayError, Refused
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def take(events: Iterator[OrderEvent], *kinds: EventKind) -> list[OrderEvent]:
@@ -28,16 +28,19 @@ def test_an_orders_way_is_told_from_its_fill_to_its_stop(observed_gateway: Any) 
         order_id = client.last_order_id
         filled, opened = take(events, EventKind.FILLED, EventKind.OPENED)
         near(client, result.order)
-        (moved,) = take(events, EventKind.STOPS_MODIFIED)
-        (ended,) = [next(events)]
+        after = [next(events)]
+        if after[0].kind is EventKind.STOPS_MODIFIED:  # unless the stop was hit before anybody looked
+            after.append(next(events))
+        ended = after[-1]
 
     assert (filled.number, filled.account, filled.client_order_id) == (1, "demo", order_id)
     assert (filled.deal.ticket, filled.deal.order) == (result.deal, result.order)
     assert (filled.order.state, filled.order.comment, filled.deal.comment) == (mt5.ORDER_STATE_FILLED, "mine", "mine")
     assert (opened.position.ticket, opened.position.comment) == (result.order, "mine")
-    assert moved.position.sl < moved.position.tp
+    assert all(event.position.sl < event.position.tp for event in after[:-1])
     assert ended.kind in (EventKind.STOP_LOSS, EventKind.TAKE_PROFIT)
-    assert (ended.number, ended.deal.position_id, ended.client_order_id) == (4, result.order, order_id)
+    assert [event.number for event in after] == list(range(3, 3 + len(after)))
+    assert (ended.deal.position_id, ended.client_order_id) == (result.order, order_id)
     assert ended.position is None
 
 
@@ -110,7 +113,7 @@ def test_observers_are_told_of_everything_and_others_arent(observed_gateway: Any
 def near(client: Any, ticket: int) -> None:
     """Set stops as near to the price as the market's moves allow."""
     symbol = client.symbol_info("EURUSD")
-    distance = (symbol.trade_stops_level + 5) * symbol.point
+    distance = (symbol.trade_stops_level + 2) * symbol.point
     client.modify(ticket, sl=round(symbol.bid - distance, 5), tp=round(symbol.bid + distance, 5))
 
 
