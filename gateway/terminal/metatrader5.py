@@ -7,45 +7,11 @@ not before. It never releases the GIL: nothing else may live in the process that
 from typing import Any, Final
 
 from gateway.terminal.port import Login
+from gateway.wire.arguments import CALLS
 
 __all__ = ("MetaTrader5Terminal",)
 
-FUNCTIONS: Final = frozenset(
-    (
-        "account_info",
-        "copy_rates_from",
-        "copy_rates_from_pos",
-        "copy_rates_range",
-        "copy_ticks_from",
-        "copy_ticks_range",
-        "history_deals_get",
-        "history_deals_total",
-        "history_orders_get",
-        "history_orders_total",
-        "initialize",
-        "last_error",
-        "login",
-        "market_book_add",
-        "market_book_get",
-        "market_book_release",
-        "order_calc_margin",
-        "order_calc_profit",
-        "order_check",
-        "order_send",
-        "orders_get",
-        "orders_total",
-        "positions_get",
-        "positions_total",
-        "shutdown",
-        "symbol_info",
-        "symbol_info_tick",
-        "symbol_select",
-        "symbols_get",
-        "symbols_total",
-        "terminal_info",
-        "version",
-    )
-)
+FUNCTIONS: Final = frozenset(CALLS)
 """The package's 32 functions: nothing else of it can be called by name."""
 
 DROP_IN: Final = "clients.metatrader5"
