@@ -9,7 +9,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import broadcast, dropin, floors, machine, micro, pipeline, report, roundtrip
+from bench import (
+    broadcast,
+    dropin,
+    durability,
+    floors,
+    killswitch,
+    machine,
+    micro,
+    orders,
+    pipeline,
+    recovery,
+    report,
+    roundtrip,
+)
 from bench.context import Context, Entry
 from bench.gateway_process import kind_of_gateway
 from bench.runner import Result, Unavailable
@@ -17,6 +30,10 @@ from bench.runner import Result, Unavailable
 ENTRIES: tuple[Entry, ...] = (
     *roundtrip.ENTRIES,
     *pipeline.ENTRIES,
+    *orders.ENTRIES,
+    *durability.ENTRIES,
+    *killswitch.ENTRIES,
+    *recovery.ENTRIES,
     *broadcast.ENTRIES,
     *micro.ENTRIES,
     *dropin.ENTRIES,

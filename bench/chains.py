@@ -11,6 +11,7 @@ floor's side handle have the same bytes or at least the same length as on ours.
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -47,8 +48,27 @@ class LoadClient:
         """`rate` requests a second, whatever comes back: latencies from the planned send, and the rate achieved."""
         return self._run("open", count, rate)
 
+    def residence(self, count: int, rate: int) -> Block:
+        """Likewise; but what is returned is how long each order stayed in the broker, by the stamps of its reply."""
+        rate_reached = self._run("open", count, rate).rate
+        return Block(read_latencies(self._path().with_name(f"{self._path().name}-residence")), rate_reached)
+
+    def flood(self, count: int, rate: int) -> None:
+        """Begin to send `rate` requests a second; `flooded` waits for the end."""
+        self.program.send(f"open {count} {rate} -")
+
+    def flooded(self) -> tuple[int, bytes]:
+        """Wait for the end of a flood; return how many were refused, and the first refusal's frame."""
+        answer = self.program.answer()
+        if answer["error"]:
+            raise Failed(f"{self.program.name}: {answer['error']}")
+        return answer["bad"], bytes.fromhex(answer["first_bad"])
+
+    def _path(self) -> Path:
+        return self.context.scratch / f"latencies-{self.program.pid}"
+
     def _run(self, mode: str, count: int, *argument: int) -> Block:
-        path = self.context.scratch / f"latencies-{self.program.pid}"
+        path = self._path()
         answer = self.program.ask(" ".join(map(str, (mode, count, *argument, path))))
         if answer["error"] or answer["bad"]:
             raise Failed(
@@ -81,9 +101,10 @@ class Chains:
     def __exit__(self, *details: Any) -> None:
         self._stack.close()
 
-    def gateway(self, workers: tuple[tuple[tuple[str, ...], int], ...]) -> Gateway:
-        """Start a broker with null workers of these (lanes, credit); returns once all have been welcomed."""
-        gateway = self._stack.enter_context(start_gateway(self.context, self.transport))
+    def gateway(self, workers: tuple[tuple[tuple[str, ...], int], ...], **options: Any) -> Gateway:
+        """Start a broker with null workers of these (lanes, credit); returns once all have been welcomed. `options` are
+        `start_gateway`'s."""
+        gateway = self._stack.enter_context(start_gateway(self.context, self.transport, **options))
         self._start_workers(gateway.worker_endpoint, workers)
         return gateway
 
@@ -94,18 +115,18 @@ class Chains:
         self._start_workers(worker_endpoint, workers)
         return endpoint
 
-    def gateway_client(self, name: str, endpoint: str) -> LoadClient:
-        """Start a client that says hello first."""
+    def gateway_client(self, name: str, endpoint: str, *more: str) -> LoadClient:
+        """Start a client that says hello first; `more` are options of the C program."""
         hello = self.context.path("hello")
         hello.write_bytes(frames.hello_frame(name))
-        options = ["--hello", str(hello), "--session-offset", str(frames.SESSION_OFFSET)]
+        options = ["--hello", str(hello), "--session-offset", str(frames.SESSION_OFFSET), *more]
         return self._client(name, endpoint, options)
 
-    def echo_floor(self, name: str, reply: bytes | None) -> LoadClient:
-        """Start client and echo; without a reply, the request itself comes back."""
+    def echo_floor(self, name: str, reply: bytes | None, *more: str) -> LoadClient:
+        """Start client and echo; without a reply, the request itself comes back. `more` are the client's options."""
         endpoint = self.context.endpoint(self.transport)
         self._floor("echo", "--bind", endpoint, *self._reply_options(reply))
-        return self._client(name, endpoint, [] if reply else ["--echo", "1"])
+        return self._client(name, endpoint, [*more] if reply else ["--echo", "1"])
 
     def proxy_floor(self, name: str, reply: bytes | None) -> LoadClient:
         """Start client, zmq_proxy, and a worker that answers with `reply`."""
@@ -134,10 +155,11 @@ class Chains:
         return self._stack.enter_context(Program.floor(self.context.programs, program, *options))
 
 
-def ask_once(endpoint: str, template: RequestTemplate, times: int = 3) -> bytes:
+def ask_once(endpoint: str, template: RequestTemplate, times: int = 3, status: int = 0) -> bytes:
     """Ask a gateway from Python, in a session of its own, and return its last reply: the floors' reply.
 
-    Several times, so that what comes back is the steady state's reply (from the cache, where there is one).
+    Several times, so that what comes back is the steady state's reply (from the cache, where there is one). `status` is
+    what the last reply must have: with limits the first ones may have to wait for what the terminal shows.
     """
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.linger, socket.rcvtimeo = 0, ASK_TIMEOUT_MS
@@ -150,18 +172,17 @@ def ask_once(endpoint: str, template: RequestTemplate, times: int = 3) -> bytes:
             request_id = 2**62 + number
             socket.send(template.for_session(session, request_id))
             reply = _reply_to(socket, request_id)
+        if reply[11] != status:
+            raise Failed(f"expected status {status} of what the bench asks, got: {_shown(reply)}")
         return reply
 
 
 def _reply_to(socket: zmq.Socket[bytes], request_id: int) -> bytes:
-    """Skip what wasn't asked for; raises Failed unless the reply's status is ok."""
+    """Skip what wasn't asked for."""
     while True:
         reply = socket.recv()
         if reply[2] == 0xCF and int.from_bytes(reply[3:11]) == request_id:
-            break
-    if reply[11] != 0:
-        raise Failed(f"the gateway refuses what the bench asks: {_shown(reply)}")
-    return reply
+            return reply
 
 
 def as_contenders(clients: dict[str, LoadClient], count: int, window: int = 0) -> list[Contender]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from clients import new_order_id
 from gateway.wire.codec import encode_heartbeat, encode_ready, encode_request, pack
 from gateway.wire.messages import Ready
-from gateway.wire.structs import SymbolInfo
+from gateway.wire.structs import AccountInfo, SymbolInfo, TradeOrder
 
 __all__ = (
     "ACCOUNT",
@@ -38,6 +38,8 @@ REPLY_ID_OFFSET: Final = 3
 _ANY_SESSION: Final = 2**63
 _ANY_REQUEST_ID: Final = 2**62
 _HELLO_REQUEST_ID: Final = 2**62 - 1
+_LOGIN: Final = 50_000_001
+_SERVER: Final = "MT5Gate-Demo"
 _ANY_ORDER_ID: Final = "0000000000BENCHBENCH000000"
 
 
@@ -146,18 +148,43 @@ def null_results() -> dict[str, bytes]:
         "start_time": 0,
         "expiration_time": 0,
     }
-    return {"order_send": pack(order), "symbol_info": pack(_symbol_info(spec)), "symbol_spec": pack(spec)}
+    return {
+        "order_send": pack(order),
+        "symbol_info": pack(_symbol_info(spec)),
+        "symbol_spec": pack(spec),
+        "ledger": pack(_ledger()),
+    }
 
 
 def _symbol_info(spec: dict[str, Any]) -> list[Any]:
     """Return a whole SymbolInfo in field order: the specification, living prices, and what most brokers leave empty."""
-    empty = {bool: False, int: 0, float: 0.0, str: ""}
-    fields = {name: empty[kind] for name, kind in SymbolInfo.__annotations__.items()}
-    fields |= spec
+    fields = dict(spec)
     fields |= {"select": True, "visible": True, "spread": 1, "spread_float": True, "time": 1_717_400_000}
     fields |= {"bid": 1.08641, "bidhigh": 1.09012, "bidlow": 1.08377, "ask": 1.08642, "askhigh": 1.09013}
     fields |= {"asklow": 1.08378, "trade_tick_value": 1.0, "trade_tick_value_profit": 1.0, "trade_tick_value_loss": 1.0}
-    return list(SymbolInfo(fields.values()))
+    return _row(SymbolInfo, **fields)
+
+
+def _ledger() -> dict[str, Any]:
+    """Return what the terminal shows: an account without positions, whose history knows the orders of the results."""
+    money = dict.fromkeys(("balance", "equity", "margin_free"), 1_000_000.0)
+    account = _row(AccountInfo, login=_LOGIN, server=_SERVER, currency="USD", margin_mode=2, leverage=100, **money)
+    return {
+        "login": _LOGIN,
+        "server": _SERVER,
+        "connected": True,
+        "server_time_msc": 1_717_400_000_000,
+        "account": account,
+        "positions": [],
+        "orders": [],
+        "history_orders": [_row(TradeOrder, ticket=800_001, symbol="EURUSD")],
+        "deals": [],
+    }
+
+
+def _row(structure: type, **fields: Any) -> list[Any]:
+    empty = {bool: False, int: 0, float: 0.0, str: ""}
+    return list(({name: empty[kind] for name, kind in structure.__annotations__.items()} | fields).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +213,8 @@ def worker_frames(worker: str, lanes: tuple[str, ...], credit: int) -> WorkerFra
     """Return READY and HEARTBEAT of a null worker that serves `lanes` and holds `credit` calls."""
     epoch = time.time_ns()
     proof = {
-        "login": 50_000_001,
-        "server": "MT5Gate-Demo",
+        "login": _LOGIN,
+        "server": _SERVER,
         "path": "null",
         "trade_mode": 0,
         "margin_mode": 2,

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
@@ -69,17 +69,24 @@ def kind_of_gateway() -> str:
 
 
 @contextmanager
-def start_gateway(context: Context, transport: Transport) -> Iterator[Gateway]:
+def start_gateway(
+    context: Context,
+    transport: Transport,
+    command: Sequence[str] = BROKER_COMMAND,
+    state: Path | None = None,
+    **more: Any,
+) -> Iterator[Gateway]:
     """Run a broker in a process of its own until the block ends; yields once it answers.
 
-    Its log goes to a file, its state into the scratch folder; raises Unavailable where there is no broker to start.
+    Its log goes to a file, its state into the scratch folder unless `state` says where. `more` are fields of
+    BrokerSettings. Raises Unavailable where there is no broker to start.
     """
     if importlib.util.find_spec("gateway.app") is None:
         raise Unavailable("the gateway's broker isn't part of this installation")
     from gateway.settings import AccountSettings, BrokerSettings
 
-    state = context.path("state")
-    state.mkdir(mode=0o700)
+    state = state or context.path("state")
+    state.mkdir(mode=0o700, exist_ok=True)
     running = Gateway(context.endpoint(transport), context.endpoint(transport))
     settings = BrokerSettings(
         state_dir=str(state),
@@ -90,11 +97,12 @@ def start_gateway(context: Context, transport: Transport) -> Iterator[Gateway]:
         max_queued=UNBOUNDED,
         max_queued_per_session=UNBOUNDED,
         log_level="warning",
+        **more,
     )
     log_path = context.path("broker-log")
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            BROKER_COMMAND, stdin=subprocess.PIPE, stdout=log, stderr=log, env=child_environment()
+            list(command), stdin=subprocess.PIPE, stdout=log, stderr=log, env=child_environment()
         )
         try:
             assert process.stdin is not None

@@ -33,6 +33,8 @@ from gateway.wire.errors import GatewayError, NoReply
 SYMBOLS: Final = ("EURUSD", "GBPUSD", "USDJPY", "AUDUSD", "XAUUSD", "US500", "BTCUSD", "ETHUSD")
 ROLES: Final = ("broker", "publisher", "feed-child", "simulator")
 SAMPLE_SECONDS: Final = 5.0
+REMEMBERED_ORDERS: Final = 1_024
+"""What is remembered is to be full in the first half; 32,768 events are kept besides, some 25,000 orders' worth."""
 START_SECONDS: Final = 60.0
 CALIBRATION_SECONDS: Final = 4.0
 COMMAND: Final = (sys.executable, "-P", "-c", "import sys; from gateway.cli import main; sys.exit(main())")
@@ -61,7 +63,7 @@ class Run:
             [*COMMAND, "run", "--state-dir", str(self.state_dir), "--speed", str(speed), "--log-level", "warning"],
             stdout=self.log,
             stderr=self.log,
-            env=child_environment(),
+            env=child_environment() | {"MT5GATE_BROKER__REMEMBERED_ORDERS": str(REMEMBERED_ORDERS)},
             cwd=self.state_dir,
         )
         deadline = time.monotonic() + START_SECONDS

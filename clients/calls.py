@@ -296,6 +296,29 @@ class Calls(ABC):
         """
         return self._call("switches")
 
+    def resolve_order(
+        self, client_id: str, client_order_id: str, executed: int | None, *, why: str, who: str = ""
+    ) -> dict[str, Any]:
+        """Say what became of another client's order that stays UNKNOWN, and return what `order_status` tells of it.
+
+        For an order whose worker never came back and of which the terminal's ledger shows nothing. `executed` is the
+        order's ticket at the terminal, None if it wasn't executed. Its client is told at once, and may trade on; it is
+        journaled with `who` and `why`. Evidence that comes later is believed all the same. Raises PermissionRefused for
+        an order of this client's own, Refused for one that isn't in doubt or that a worker may still execute.
+        """
+        said = {"executed": executed is not None} | ({} if executed is None else {"ticket": executed})
+        options = {"client": client_id, "client_order_id": client_order_id, "reason": why, "who": who}
+        return self._call("resolve_order", (options | said,))
+
+    def allow_exits(self, *, why: str, who: str = "") -> dict[str, Any]:
+        """Let cancels and closes go although the gateway's journal can't record them; `stats()["journal"]` says so.
+
+        Until the gateway is restarted. What goes so isn't protected against being executed twice, and a restarted
+        gateway knows nothing of it. It takes a client that the configuration names in `risk.operators`, else
+        PermissionRefused; Refused while the journal takes exits.
+        """
+        return self._call("allow_exits", ({"reason": why, "who": who},))
+
 
 def _given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}

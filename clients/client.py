@@ -32,6 +32,7 @@ from gateway.wire.errors import (
     LocalProtocolError,
     NoReply,
     OutcomeUnknown,
+    Refused,
     RemoteProtocolError,
     SessionFenced,
     Status,
@@ -251,7 +252,8 @@ class Client(Trading):
         (a Refused) if it left and the terminal shows no trace of it, another Refused if it never reached a terminal,
         Unavailable if it never even reached the gateway: in all these nothing happened, and nothing will.
         OutcomeUnknown if that can't be said after `timeout` seconds (by default the order timeout), for want of a
-        gateway too. It sends no order.
+        gateway too, and at once where the gateway doesn't let this client ask (another one has taken its id). It sends
+        no order.
         """
         until_ns = monotonic_ns() + (self._timeouts_ns["order_send"] if timeout is None else round(timeout * 1e9))
         state = "unknown: no gateway has answered"
@@ -264,7 +266,11 @@ class Client(Trading):
                     self._ready(), "order_status", (client_order_id,), None, self.account, min(left_s, ASK_WITHIN_S)
                 ).decoded()
             except (Unavailable, NoReply):  # that nobody could be asked says nothing of the order
+                time.sleep(min(ASK_AGAIN_S, left_s))
                 continue
+            except Refused as error:  # it is the question that was refused (fenced, say), not the order
+                state = f"unknown: {error.message}"
+                break
             state = told["state"]
             if state == "none":
                 raise Unavailable(f"order {client_order_id} never reached the gateway: nothing happened, nothing will")

@@ -266,6 +266,8 @@ DECODERS: Final[dict[str, Callable[[Any], Any]]] = {
     "resume": _unchanged,
     "flatten": _unchanged,
     "switches": _unchanged,
+    "resolve_order": _unchanged,
+    "allow_exits": _unchanged,
     "limits": _unchanged,
     "set_limits": _unchanged,
 }

@@ -78,3 +78,4 @@ cdef class BoardReader:
     cdef int look_again(self) except -1
     cdef int64_t slot_of(self, bytes tail) except -2
     cdef bint read(self, bytes tail, mt5gate_quote *quote) except -1
+    cdef bint read_fresh(self, bytes tail, int64_t now_ns, int64_t max_age_ns, mt5gate_quote *quote) except -1

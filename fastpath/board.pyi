@@ -75,5 +75,8 @@ class BoardReader:
         while the board is fresh; a missing or stale file is looked for every 100 ms of `now_ns`.
         """
 
+    def prices(self, tail: bytes, now_ns: int, max_age_ns: int) -> tuple[float, float] | None:
+        """Return bid and ask of the tick that `encoded_tick` would answer with, or None. O(1)."""
+
     def close(self) -> None:
         """Let go of the file; the next question opens it again."""

@@ -259,19 +259,27 @@ cdef class BoardReader:
         quote = self.quote(symbol)
         return None if quote is None else quote[0]
 
+    cdef bint read_fresh(self, bytes tail, int64_t now_ns, int64_t max_age_ns, mt5gate_quote *quote) except -1:
+        """1 and the quote, if its writer has vouched for it lately; or 0."""
+        if self.board == NULL or not _is_fresh(self.board, now_ns, max_age_ns):
+            if self.next_look_ns - LOOK_INTERVAL_NS <= now_ns < self.next_look_ns:
+                return 0
+            self.next_look_ns = now_ns + LOOK_INTERVAL_NS
+            if not self.look_again() or not _is_fresh(self.board, now_ns, max_age_ns):
+                return 0
+        return self.read(tail, quote)
+
     def encoded_tick(self, bytes tail not None, int64_t now_ns, int64_t max_age_ns):
         """Answer `symbol_info_tick`: the msgpack array of Tick's eight fields, or None."""
         cdef mt5gate_quote quote
-        cdef int64_t age_ns
-        if self.board == NULL or not _is_fresh(self.board, now_ns, max_age_ns):
-            if self.next_look_ns - LOOK_INTERVAL_NS <= now_ns < self.next_look_ns:
-                return None
-            self.next_look_ns = now_ns + LOOK_INTERVAL_NS
-            if not self.look_again() or not _is_fresh(self.board, now_ns, max_age_ns):
-                return None
-        if not self.read(tail, &quote):
+        return _encode(quote.record) if self.read_fresh(tail, now_ns, max_age_ns, &quote) else None
+
+    def prices(self, bytes tail not None, int64_t now_ns, int64_t max_age_ns):
+        """Return bid and ask of the same tick, or None."""
+        cdef mt5gate_quote quote
+        if not self.read_fresh(tail, now_ns, max_age_ns, &quote):
             return None
-        return _encode(quote.record)
+        return _double_at(quote.record + 8), _double_at(quote.record + 16)
 
 
 cdef bint _is_fresh(mt5gate_board *board, int64_t now_ns, int64_t max_age_ns) noexcept:

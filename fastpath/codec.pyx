@@ -53,6 +53,7 @@ __all__ = (
     "encode_request",
     "encode_ticks",
     "pack",
+    "trade_outcome",
     "unpack",
     "worker_kind",
 )
@@ -341,6 +342,22 @@ def decode_return(bytes frame not None):
     read_unsigned(&message, 5, "wait_ns", 0, ANY, &wait_ns)
     read_unsigned(&message, 6, "call_ns", 0, ANY, &call_ns)
     return generation, call_id, status, wait_ns, call_ns, tail_from(&message, 7)
+
+
+def trade_outcome(bytes result not None):
+    """Return retcode and order ticket of an encoded answer to `order_send`; 0 for what isn't there."""
+    cdef const uint8_t *fields[MT5GATE_MAX_FIELDS]
+    cdef const uint8_t *at = <const uint8_t *> PyBytes_AS_STRING(result)
+    cdef int fault = 0
+    cdef mt5gate_value retcode, ticket
+    if mt5gate_fields(at, at + PyBytes_GET_SIZE(result), fields, &fault) < 3:
+        return 0, 0
+    retcode = mt5gate_read(fields[0])
+    ticket = mt5gate_read(fields[2])
+    return (
+        retcode.number if retcode.kind == MT5GATE_UNSIGNED else 0,
+        ticket.number if ticket.kind == MT5GATE_UNSIGNED else 0,
+    )
 
 
 # --- §6 publisher and subscriber ------------------------------------------------------------------------------------

@@ -4,26 +4,33 @@ One process at a time holds a lock here; the kernel gives it back when its holde
 know what the state means.
 """
 
+import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from gateway.wire.errors import ConfigError, JournalError
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(file: IO[str]) -> None:
+    _LOCKED_BYTE = 2**30  # far behind what is written: a locked byte can't be read by others
+
+    def _try_lock(file: BinaryIO) -> None:
+        file.seek(_LOCKED_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _try_lock(file: IO[str]) -> None:
+    def _try_lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 __all__ = ("Lock", "next_generation", "prepare")
+
+_PID_BYTES = 20
 
 
 def prepare(state_dir: str) -> Path:
@@ -44,17 +51,18 @@ class Lock:
 
     def __init__(self, path: Path, what: str) -> None:
         """Take it; raises ConfigError, naming `what` and the holder's process id, if somebody else has it."""
-        self._file: IO[str] = path.open("a+", encoding="ascii")
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        self._file: BinaryIO = os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
         try:
             _try_lock(self._file)
         except OSError as error:
             self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
+            holder = self._file.read(_PID_BYTES).decode("ascii", "replace").strip() or "unknown"
             self._file.close()
             raise ConfigError(f"{what} is in use by process {holder} (lock file {path})") from error
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
+        self._file.seek(0)
+        with contextlib.suppress(OSError):  # a full disk: it says who has it, and isn't the lock
+            self._file.truncate(self._file.write(str(os.getpid()).encode("ascii")))  # over the old one: it has its room
 
     def release(self) -> None:
         """Give it back. The file stays: removing it would let two processes lock two files of one name."""
@@ -64,23 +72,40 @@ class Lock:
 def next_generation(state_dir: Path) -> int:
     """Raise the generation kept in the folder by one, on disk before it returns, and return it (1, 2, 3, …).
 
-    Call it with the folder's lock held. Raises JournalError if what is there can't be read or written.
+    Call it with the folder's lock held. On a full disk the few bytes are written over the old ones, which need no
+    room. Raises JournalError if what is there can't be read or written.
     """
     path = state_dir / "generation"
     try:
         previous = int(path.read_text("ascii")) if path.exists() else 0
-        fresh = path.with_suffix(".new")
-        with fresh.open("w", encoding="ascii") as file:
-            file.write(str(previous + 1))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        if os.name == "posix":
-            folder = os.open(state_dir, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        text = str(previous + 1)
+        try:
+            _replace(path, text)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not previous:
+                raise
+            with path.open("r+b", buffering=0) as file:
+                file.write(text.encode("ascii"))
+                os.fsync(file.fileno())
     except (OSError, ValueError) as error:
         raise JournalError(f"generation: {path} can't be read or written: {error}") from error
     return previous + 1
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put another file in the place of one, or leave that as it is; on disk when it returns."""
+    fresh = path.with_suffix(".new")
+    try:
+        with fresh.open("wb", buffering=0) as file:
+            file.write(text.encode("ascii"))
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

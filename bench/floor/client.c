@@ -1,12 +1,14 @@
 /* The load client: sends one request frame again and again, each time with its own request id, and times the replies.
  *
  *   client --lib L --endpoint E --request FILE --request-id-offset K [--reply-id-offset R] [--echo 1]
- *          [--hello FILE --session-offset S] [--ulid-offset U]
+ *          [--hello FILE --session-offset S] [--ulid-offset U] [--status N] [--stamps-offset T]
  *
  * The frame is made by the project's own codec; only fixed-width fields are overwritten here: the request id (8 bytes
  * after a 0xcf), the session token that the reply to --hello carries, and the tail of the client order id, a ULID, so
- * that each order is a new one. Every reply must carry the id of an outstanding request, and status 0.
+ * that each order is a new one. Every reply must carry the id of an outstanding request, and status 0, or N.
  * --echo: the reply is the request itself, so the id stands where the request has it, and no status is read.
+ * --stamps-offset: where a reply's array of stamps stands; the difference of the first two, received and sent, is how
+ * long the request stayed in the broker, and goes to PATH with "-residence" behind it.
  *
  * Commands on stdin; PATH receives one uint64 of nanoseconds per request, in order of sending; "-" is nowhere:
  *   closed N PATH        one in flight; from just before the send to just after the receive
@@ -29,11 +31,14 @@ enum { DRAIN_BURST = 64, UNSOLICITED = -1 };
 
 static void *socket_;
 static struct blob request;
-static long request_id_offset, reply_id_offset, ulid_offset;
+static long request_id_offset, reply_id_offset, ulid_offset, stamps_offset;
+static unsigned char expected_status;
 static bool is_echo;
 static uint64_t sent_total;       /* requests ever sent: ids are FIRST_ID + n */
 static uint64_t bad, unsolicited; /* of this command */
-static unsigned char first_bad[160];
+static uint64_t last_residence_ns; /* of the last reply */
+static uint64_t *residence_ns;     /* of this command's replies, by request; NULL: nobody asks */
+static unsigned char first_bad[1024];
 static size_t first_bad_size;
 
 static void put_base32(unsigned char *end, int count, uint64_t value)
@@ -72,6 +77,15 @@ static void note_bad(const unsigned char *frame, size_t size)
     memcpy(first_bad, frame, first_bad_size);
 }
 
+/* Two stamps of eight bytes each, behind the head of an array of six. */
+static void read_residence(const unsigned char *frame, size_t size)
+{
+    size_t at = (size_t)stamps_offset;
+    if (size < at + 19 || frame[at] != 0x96 || frame[at + 1] != 0xcf || frame[at + 10] != 0xcf)
+        die("expected stamps at byte %ld of a reply of %zu bytes, found none", stamps_offset, size);
+    last_residence_ns = get_be64(frame + at + 11) - get_be64(frame + at + 2);
+}
+
 /* Receives one reply: the index of its request within this command, UNSOLICITED, or -2 and an errno. */
 static int64_t receive(uint64_t first, int flags)
 {
@@ -92,8 +106,10 @@ static int64_t receive(uint64_t first, int flags)
     uint64_t index = get_be64(frame + at) - FIRST_ID - first;
     if (index >= sent_total - first)
         die("a reply to request %llu, which is not outstanding", (unsigned long long)get_be64(frame + at));
-    if (!is_echo && frame[at + 8] != 0)
+    if (!is_echo && frame[at + 8] != expected_status)
         note_bad(frame, have);
+    else if (stamps_offset >= 0)
+        read_residence(frame, have);
     return (int64_t)index;
 }
 
@@ -104,6 +120,8 @@ static void record(uint64_t *sent_ns, uint64_t *latency_ns, int64_t index, uint6
         die("two replies to one request");
     latency_ns[index] = now - sent_ns[index];
     sent_ns[index] = ANSWERED;
+    if (residence_ns != NULL)
+        residence_ns[index] = last_residence_ns;
 }
 
 static bool run_closed(uint64_t count, uint64_t *latency_ns)
@@ -119,6 +137,8 @@ static bool run_closed(uint64_t count, uint64_t *latency_ns)
         if (index < 0)
             return false;
         latency_ns[i] = now_ns() - began;
+        if (residence_ns != NULL)
+            residence_ns[i] = last_residence_ns;
     }
     return true;
 }
@@ -247,6 +267,7 @@ static bool run_command(const char *line)
         die("out of memory");
     memset(times, 1, count * sizeof *times); /* touch the pages now, not inside the measurement */
     memset(latencies, 1, count * sizeof *latencies);
+    residence_ns = stamps_offset < 0 ? NULL : calloc(count, sizeof *residence_ns);
     bad = unsolicited = first_bad_size = 0;
     uint64_t began = now_ns();
     bool ok;
@@ -259,8 +280,14 @@ static bool run_command(const char *line)
     else
         die("expected closed, pipelined or open, found: %s", mode);
     uint64_t elapsed = now_ns() - began;
-    if (ok)
+    if (ok) {
         write_latencies(path, latencies, count);
+        if (residence_ns != NULL && strcmp(path, "-") != 0) {
+            strncat(path, "-residence", sizeof path - strlen(path) - 1);
+            write_latencies(path, residence_ns, count);
+        }
+    }
+    free(residence_ns);
     answer(mode, count, elapsed, ok);
     free(times);
     free(latencies);
@@ -280,6 +307,8 @@ int main(int argc, char **argv)
     request = read_blob(required_option(argc, argv, "--request"));
     request_id_offset = strtol(required_option(argc, argv, "--request-id-offset"), NULL, 10);
     ulid_offset = offset_option(argc, argv, "--ulid-offset");
+    stamps_offset = offset_option(argc, argv, "--stamps-offset");
+    expected_status = (unsigned char)strtol(option(argc, argv, "--status", "0"), NULL, 10);
     is_echo = option(argc, argv, "--echo", NULL) != NULL;
     reply_id_offset = is_echo ? request_id_offset : strtol(option(argc, argv, "--reply-id-offset", "3"), NULL, 10);
     if (request_id_offset < 1 || reply_id_offset < 1 || !fits(request_id_offset, 8) || !fits(session_offset, 8) ||

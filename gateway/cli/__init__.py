@@ -1,9 +1,9 @@
 """The command `mt5gate`: a client of the gateway like any other, and the way to start one.
 
 It holds no policy: what it sends, any client may send. Its commands are in `serve` (run, worker, feed, config,
-version), `trade` (order), `kill` (kill, resume, flatten, switches), `risk` (limits), `look` (quote, positions, …),
-`watch` (ticks, stats), `events`, `journal` (journal, order list, order status), `exec` and `simulator`; `common` has
-what they share.
+version), `trade` (order), `kill` (kill, resume, flatten, switches, allow-exits), `risk` (limits), `look` (quote,
+positions, …), `watch` (ticks, stats), `events`, `journal` (journal, order list, order status), `exec` and `simulator`;
+`common` has what they share.
 """
 
 import contextlib

@@ -138,8 +138,12 @@ class Chronicle:
                 return self._sent(sequence, wall_ns, body)
             if kind == Kind.SETTLED:
                 return self._settled(sequence, wall_ns, body)
-        except (StructError, UnicodeDecodeError) as error:
+            if kind == Kind.RESOLVED:
+                return self._resolved(sequence, wall_ns, body)
+        except (StructError, UnicodeDecodeError, RemoteProtocolError, ValueError, TypeError) as error:
             raise JournalError(f"record {sequence} is sound, but its {_KINDS[kind]} can't be read: {error}") from error
+        if kind == Kind.DURABLE:
+            return None  # between the broker and its disk
         if kind in _NOTES:
             return None if self._is_choosy else self._noted(sequence, wall_ns, kind, body)
         return None if self._is_choosy else Event(sequence, wall_ns, f"kind {kind}", text=f"{len(body)} bytes")
@@ -184,6 +188,16 @@ class Chronicle:
         except (RemoteProtocolError, KeyError, ValueError, TypeError) as error:
             raise JournalError(f"record {sequence} is sound, but its {_KINDS[kind]} can't be read: {error}") from error
         return Event(sequence, wall_ns, what, text=text, detail=detail)
+
+    def _resolved(self, sequence: int, wall_ns: int, body: bytes) -> Event | None:
+        """Tell who has said what became of an order in doubt; its next record says what follows from it."""
+        number, executed, ticket, by, why = codec.unpack(body)
+        story = self.stories.get(number)
+        if story is None and self._is_choosy:
+            return None
+        text = f"{f'executed as {ticket}' if executed else 'not executed'}, says {by}: {why}"
+        detail = {"executed": executed, "ticket": ticket, "by": by, "why": why}
+        return Event(sequence, wall_ns, "resolved", number, story, text, detail)
 
     def _settled(self, sequence: int, wall_ns: int, body: bytes) -> Event | None:
         number, state, status, result = read_settled(body)

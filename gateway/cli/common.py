@@ -49,6 +49,7 @@ __all__ = (
     "order_under_way",
     "say",
     "show",
+    "user",
 )
 
 EXIT_OK: Final = 0
@@ -230,6 +231,18 @@ def show(as_json: bool, values: Any, human: Callable[[], str]) -> None:
             say(tables.json_line(value))
     else:
         say(human())
+
+
+def user() -> str:
+    """Return the name of whoever runs this, for the journal; "" where the system doesn't say."""
+    if sys.platform == "win32":
+        return ""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def _close_output() -> None:

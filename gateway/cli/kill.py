@@ -1,10 +1,8 @@
-"""The commands that stop trading and let it go on: kill, resume, flatten, switches.
+"""The commands that stop trading and let it go on: kill, resume, flatten, switches, allow-exits.
 
 They ask the gateway and hold no policy. A scope is always said: nothing here stops, closes or resumes by default.
 """
 
-import os
-import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,7 +11,7 @@ import typer
 
 from gateway.cli import common, tables
 from gateway.cli.chronicle import printable, utc
-from gateway.cli.common import EndpointOption, JsonOption, TimeoutOption, say
+from gateway.cli.common import EndpointOption, JsonOption, TimeoutOption, say, user
 from gateway.clock import monotonic_ns
 from gateway.wire.errors import LocalProtocolError, OutcomeUnknown, Refused
 
@@ -73,7 +71,7 @@ def kill(
     """
     scope, name = _scope(account, client, everything)
     with common.connected(endpoint, "", timeout) as gateway:
-        told = gateway.kill(scope, name, flatten=flatten, reason=reason, who=_user())
+        told = gateway.kill(scope, name, flatten=flatten, reason=reason, who=user())
         goal = _waited(gateway, told["goal"], wait)
     if as_json:
         say(tables.json_line(told | {"goal": goal}))
@@ -112,7 +110,7 @@ def resume(
         if not thrown and not pursued:
             raise Refused(f"{name or scope}: nothing is halted or pursued there: see `mt5gate switches`")
         number = thrown[0]["number"] if thrown else 0
-        told = gateway.resume(scope, name, reason=reason, who=_user(), number=number)
+        told = gateway.resume(scope, name, reason=reason, who=user(), number=number)
     if as_json:
         say(tables.json_line(told))
         return
@@ -145,7 +143,7 @@ def flatten(
     """
     scope, name = _scope(account, client, everything)
     with common.connected(endpoint, "", timeout) as gateway:
-        told = gateway.flatten(scope, name, reason=reason, who=_user())
+        told = gateway.flatten(scope, name, reason=reason, who=user())
         goal = _waited(gateway, told["goal"], wait)
     say(tables.json_line({"goal": goal}) if as_json else _goal_lines([goal]))
 
@@ -184,9 +182,36 @@ def switches(endpoint: EndpointOption = "", as_json: JsonOption = False, timeout
         say(f"\ncancel-on-disconnect: {', '.join(map(printable, found['armed']))}")
 
 
+def allow_exits(
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the gateway's log.")],
+    client_id: Annotated[
+        str, typer.Option("--as", metavar="ID", help="The client that does it; risk.operators names who may.")
+    ] = "operator",
+    endpoint: EndpointOption = "",
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """Let cancels and closes go although the journal can't record them.
+
+    \b
+    For a disk that is broken, or so full that the reserve for exits is used up,
+    while positions must be closed: `mt5gate stats` says so. Entries stay
+    refused. It ends with the gateway's restart. What goes so can't be asked
+    after later, and nothing protects it from being executed twice: look at
+    positions and orders before you repeat anything.
+
+    \b
+    Example:
+      mt5gate allow-exits --reason "the disk is dead, getting out"
+    """
+    with common.connected(endpoint, "", timeout, client_id=client_id) as gateway:
+        told = gateway.allow_exits(why=reason, who=user())
+    say(tables.json_line(told) if as_json else f"exits go, unrecorded: {printable(told['lost'] or 'the disk is full')}")
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add these commands to the whole."""
-    for command in (kill, resume, flatten, switches):
+    for command in (kill, resume, flatten, switches, allow_exits):
         app.command()(command)
 
 
@@ -238,15 +263,3 @@ def _goal_lines(goals: Iterable[dict[str, Any]]) -> str:
 
 
 _UNREAD: Final = {"orders": -1, "positions": -1, "in_doubt": 0, "error": ""}
-
-
-def _user() -> str:
-    """Return the name of whoever runs this, for the journal; "" where the system doesn't say."""
-    if sys.platform == "win32":
-        return ""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"

@@ -10,8 +10,7 @@ import typer
 
 from gateway.cli import common, tables
 from gateway.cli.chronicle import printable, utc
-from gateway.cli.common import EndpointOption, JsonOption, TimeoutOption, say
-from gateway.cli.kill import _user
+from gateway.cli.common import EndpointOption, JsonOption, TimeoutOption, say, user
 from gateway.wire.risklimits import LIMITS, problem_with
 
 __all__ = ("add_commands",)
@@ -51,8 +50,11 @@ def limits_show(endpoint: EndpointOption = "", as_json: JsonOption = False, time
         say(tables.json_line(told))
         return
     say(_limits_table(told["limits"]))
-    say("")
-    say(_accounts_table(told["accounts"]))
+    if told["active"]:
+        say("")
+        say(_accounts_table(told["accounts"]))
+    else:
+        say("so nothing is measured against limits; see `mt5gate account` and `mt5gate positions`")
 
 
 @limits_app.command("set")
@@ -106,7 +108,7 @@ def limits_set(
     if not values and not rebase:
         raise typer.BadParameter(f"expected NAME=VALUE; names: {', '.join(LIMITS)}")
     with common.connected(endpoint, "", timeout, client_id=client_id) as gateway:
-        told = gateway.set_limits(values, why=reason, who=_user(), rebase=rebase, **named)
+        told = gateway.set_limits(values, why=reason, who=user(), rebase=rebase, **named)
     say(tables.json_line(told) if as_json else _limits_table([told]))
 
 
@@ -162,7 +164,7 @@ def _accounts_table(accounts: Iterable[dict[str, Any]]) -> str:
         (
             (
                 account["account"],
-                "none" if account["age_ms"] is None else f"{account['age_ms']} ms",
+                "not read" if account["age_ms"] is None else f"{account['age_ms']} ms",
                 tables.amount(account["open_volume"]),
                 account["positions"],
                 account["under_way"],

@@ -1,29 +1,21 @@
-"""The commands that act on a simulated terminal as somebody sitting before it would: faults, trades by hand, switches.
+"""The commands that act on a simulated terminal as somebody sitting before it would: faults, switches, what it shows.
+Trades by hand are in `simulatortrades`.
 
 They talk to the terminal itself, past the gateway: what the gateway makes of it is what one wants to see.
 """
 
-import contextlib
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from gateway import config
 from gateway.cli import tables
 from gateway.cli.common import AccountOption, ConfigOption, JsonOption, show
+from gateway.cli.simulatorcontrol import AddressOption, controlled
+from gateway.cli.simulatortrades import TRADES
 from gateway.terminal.simulated.fault_kinds import FAULTS
-from gateway.wire import constants as mt5
-from gateway.wire.errors import NoReply, OutcomeUnknown, TerminalRefused, Unavailable
-
-if TYPE_CHECKING:
-    from gateway.terminal.simulated.control import Control
-    from gateway.wire.structs import OrderSendResult
 
 __all__ = ("add_commands",)
-
-_DONE: Final = (mt5.TRADE_RETCODE_DONE, mt5.TRADE_RETCODE_PLACED, mt5.TRADE_RETCODE_DONE_PARTIAL)
 
 simulator_app = typer.Typer(
     help="""Sit before a simulated terminal: script its faults, trade by hand, throw its switches.
@@ -48,22 +40,7 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-AddressOption = Annotated[
-    str,
-    typer.Option(
-        "--address",
-        metavar="ADDRESS",
-        help="The terminal's address, sim://…. Left out: the configuration's.",
-        show_default=False,
-    ),
-]
 SwitchArgument = Annotated[Switch, typer.Argument(metavar="on|off", help="What to set it to.", case_sensitive=False)]
-SymbolArgument = Annotated[str, typer.Argument(metavar="SYMBOL", help="The symbol, as the terminal spells it.")]
-VolumeArgument = Annotated[float, typer.Argument(metavar="VOLUME", help="Lots.")]
-StopLossOption = Annotated[float, typer.Option("--sl", metavar="PRICE", help="Stop loss.", show_default=False)]
-TakeProfitOption = Annotated[float, typer.Option("--tp", metavar="PRICE", help="Take profit.", show_default=False)]
-CommentOption = Annotated[str, typer.Option("--comment", metavar="TEXT", help="What the ledger says of it.")]
-AmountArgument = Annotated[float, typer.Argument(metavar="AMOUNT", help="Money, in the account's currency.")]
 
 
 def _known_faults() -> str:
@@ -119,7 +96,7 @@ def fault(
 ) -> None:
     """Script a fault."""
     values = _parameters(name, parameters or [])
-    with _controlled(address, account, file) as control:
+    with controlled(address, account, file) as control:
         control.fault(name, count=count, skip=skip, call=call, symbol=symbol, **values)
 
 
@@ -133,7 +110,7 @@ def faults(
     Example:
       mt5gate simulator faults
     """
-    with _controlled(address, account, file, reads=True) as control:
+    with controlled(address, account, file, reads=True) as control:
         rows = control.faults()
     show(as_json, rows, lambda: _faults_table(rows))
 
@@ -152,156 +129,55 @@ def clear(
       mt5gate simulator clear
       mt5gate simulator clear disconnected
     """
-    with _controlled(address, account, file) as control:
+    with controlled(address, account, file) as control:
         control.clear(name)
 
 
-@simulator_app.command("buy")
-def buy(
-    symbol: SymbolArgument,
-    volume: VolumeArgument,
-    stop_loss: StopLossOption = 0.0,
-    take_profit: TakeProfitOption = 0.0,
-    comment: CommentOption = "",
-    address: AddressOption = "",
-    account: AccountOption = "",
-    file: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Buy by hand, at the market.
-
-    \b
-    Examples:
-      mt5gate simulator buy EURUSD 0.1
-      mt5gate simulator buy EURUSD 0.1 --sl 1.0500
-    """
-    with _controlled(address, account, file) as control:
-        _show_result(control.buy(symbol, volume, sl=stop_loss, tp=take_profit, comment=comment), as_json)
+for _name, _command in TRADES.items():
+    simulator_app.command(_name)(_command)
 
 
-@simulator_app.command("sell")
-def sell(
-    symbol: SymbolArgument,
-    volume: VolumeArgument,
-    stop_loss: StopLossOption = 0.0,
-    take_profit: TakeProfitOption = 0.0,
-    comment: CommentOption = "",
-    address: AddressOption = "",
-    account: AccountOption = "",
-    file: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Sell by hand, at the market.
+def _switch(name: str, text: str) -> None:
+    """Add the command that sets one of the terminal's switches."""
 
-    \b
-    Example:
-      mt5gate simulator sell EURUSD 0.1
-    """
-    with _controlled(address, account, file) as control:
-        _show_result(control.sell(symbol, volume, sl=stop_loss, tp=take_profit, comment=comment), as_json)
+    def throw(
+        switch: SwitchArgument, address: AddressOption = "", account: AccountOption = "", file: ConfigOption = None
+    ) -> None:
+        with controlled(address, account, file) as control:
+            getattr(control, name)(switch is Switch.ON)
+
+    throw.__doc__ = text
+    simulator_app.command(name)(throw)
 
 
-@simulator_app.command("close")
-def close(
-    ticket: Annotated[int, typer.Argument(metavar="TICKET", help="The position's: see `mt5gate positions`.")],
-    volume: Annotated[
-        float,
-        typer.Option("--volume", metavar="LOTS", min=0.0, help="A part of it; left out: all.", show_default=False),
-    ] = 0.0,
-    address: AddressOption = "",
-    account: AccountOption = "",
-    file: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Close a position by hand, whole or in part.
-
-    \b
-    Example:
-      mt5gate simulator close 10000001
-    """
-    with _controlled(address, account, file) as control:
-        _show_result(control.close_position(ticket, volume), as_json)
-
-
-@simulator_app.command("deposit")
-def deposit(
-    amount: AmountArgument,
-    comment: CommentOption = "",
-    address: AddressOption = "",
-    account: AccountOption = "",
-    file: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Pay in, and print the balance.
-
-    \b
-    Example:
-      mt5gate simulator deposit 5000
-    """
-    with _controlled(address, account, file) as control:
-        _show_balance(control.deposit(amount, comment), as_json)
-
-
-@simulator_app.command("withdraw")
-def withdraw(
-    amount: AmountArgument,
-    comment: CommentOption = "",
-    address: AddressOption = "",
-    account: AccountOption = "",
-    file: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Pay out what is free, and print the balance.
-
-    \b
-    Example:
-      mt5gate simulator withdraw 250.50
-    """
-    with _controlled(address, account, file) as control:
-        _show_balance(control.withdraw(amount, comment), as_json)
-
-
-@simulator_app.command("autotrading")
-def autotrading(
-    switch: SwitchArgument, address: AddressOption = "", account: AccountOption = "", file: ConfigOption = None
-) -> None:
+_switch(
+    "autotrading",
     """Press the AlgoTrading button: off, programs' orders are refused with 10027.
 
     \b
     Example:
       mt5gate simulator autotrading off
-    """
-    with _controlled(address, account, file) as control:
-        control.autotrading(switch is Switch.ON)
-
-
-@simulator_app.command("api")
-def api(
-    switch: SwitchArgument, address: AddressOption = "", account: AccountOption = "", file: ConfigOption = None
-) -> None:
+    """,
+)
+_switch(
+    "api",
     """Permit or forbid trading through the Python API, in the terminal's options: off, order_send gives None and -8.
 
     \b
     Example:
       mt5gate simulator api off
-    """
-    with _controlled(address, account, file) as control:
-        control.api(switch is Switch.ON)
-
-
-@simulator_app.command("connection")
-def connection(
-    switch: SwitchArgument, address: AddressOption = "", account: AccountOption = "", file: ConfigOption = None
-) -> None:
+    """,
+)
+_switch(
+    "connection",
     """Take the terminal off its trade server, or let it back. Meanwhile its market stands still.
 
     \b
     Examples:
       mt5gate simulator connection off
       mt5gate simulator connection on
-    """
-    with _controlled(address, account, file) as control:
-        control.connection(switch is Switch.ON)
+    """,
+)
 
 
 @simulator_app.command("account")
@@ -317,7 +193,7 @@ def switch_account(
     Example:
       mt5gate simulator account 50000099
     """
-    with _controlled(address, account, file) as control:
+    with controlled(address, account, file) as control:
         control.account(login)
 
 
@@ -329,7 +205,7 @@ def reset(address: AddressOption = "", account: AccountOption = "", file: Config
     Example:
       mt5gate simulator reset
     """
-    with _controlled(address, account, file) as control:
+    with controlled(address, account, file) as control:
         control.reset()
 
 
@@ -344,45 +220,9 @@ def status(
       mt5gate simulator status
       mt5gate simulator status --json | jq .balance
     """
-    with _controlled(address, account, file, reads=True) as control:
+    with controlled(address, account, file, reads=True) as control:
         found = control.status()
     show(as_json, [found], lambda: _status_table(found))
-
-
-@contextlib.contextmanager
-def _controlled(address: str, account: str, file: Any, *, reads: bool = False) -> Iterator["Control"]:
-    """Hand out a terminal's control; what goes wrong becomes one of the command's own errors.
-
-    `reads`: nothing will be changed.
-    """
-    from gateway.terminal.simulated.control import Control, ControlError, NoTerminal
-
-    place = address or _configured(account, file)
-    try:
-        control = Control(place)
-    except NoTerminal as error:
-        raise Unavailable(f"{error}; is it running? (`mt5gate run` starts it)") from None
-    except ValueError as error:
-        raise typer.BadParameter(f"--address: {error}") from None
-    with control:
-        try:
-            yield control
-        except ControlError as error:
-            raise typer.BadParameter(str(error)) from None
-        except NoTerminal as error:
-            raise (NoReply(str(error)) if reads else OutcomeUnknown(str(error))) from None
-
-
-def _configured(account: str, file: Any) -> str:
-    """Return the address that the configuration gives an account's terminal; left out, the default account's."""
-    loaded = config.load(file)
-    places = {settings.account: settings.address for settings in loaded.simulator_settings()}
-    if not places:
-        raise typer.BadParameter("expected an account with a simulated terminal, the configuration has none")
-    wanted = account or (loaded.default_account if loaded.default_account in places else next(iter(places)))
-    if wanted not in places:
-        raise typer.BadParameter(f"--account: expected one of {', '.join(places)}, got {wanted!r}")
-    return places[wanted]
 
 
 def _parameters(name: str, given: list[str]) -> dict[str, bool | int | float | str]:
@@ -404,36 +244,6 @@ def _parameters(name: str, given: list[str]) -> dict[str, bool | int | float | s
 
 _BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _EXPECTED: Final = {bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _show_result(result: "OrderSendResult", as_json: bool) -> None:
-    if result.retcode not in _DONE:
-        refusal = f"{tables.retcode_name(result.retcode)}: {result.comment}"
-        raise TerminalRefused(refusal, detail={"retcode": result.retcode})
-    request = result.request
-    show(
-        as_json,
-        [result._asdict()],
-        lambda: tables.table(
-            "result >order >deal type symbol >volume >price comment",
-            [
-                (
-                    tables.retcode_name(result.retcode),
-                    result.order,
-                    result.deal or None,
-                    tables.request_name(request),
-                    request.symbol,
-                    result.volume,
-                    result.price,
-                    result.comment,
-                )
-            ],
-        ),
-    )
-
-
-def _show_balance(balance: float, as_json: bool) -> None:
-    show(as_json, [{"balance": balance}], lambda: f"balance {tables.amount(balance)}\n")
 
 
 def _faults_table(rows: list[dict[str, Any]]) -> str:

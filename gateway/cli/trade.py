@@ -1,4 +1,4 @@
-"""The commands that trade: order buy, sell, close, modify, cancel.
+"""The commands that trade: order buy, sell, close, modify, cancel; and order resolve, which only says what happened.
 
 Each sends one order at most, as `clients.Client` does; nothing here decides more than that.
 """
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import common, tables
-from gateway.cli.common import AccountOption, EndpointOption, JsonOption, TimeoutOption, show
+from gateway.cli.chronicle import printable
+from gateway.cli.common import AccountOption, EndpointOption, JsonOption, TimeoutOption, say, show, user
 
 if TYPE_CHECKING:
     from clients import Client
@@ -42,7 +43,12 @@ StopOption = Annotated[
 DeviationOption = Annotated[
     int, typer.Option("--deviation", metavar="POINTS", min=0, help="How far the price of a market order may move.")
 ]
-CommentOption = Annotated[str, typer.Option("--comment", metavar="TEXT", help="At most 29 characters.")]
+CommentOption = Annotated[
+    str,
+    typer.Option(
+        "--comment", metavar="TEXT", help="At most 29 characters, of which the terminal gets 20: a tag stands before."
+    ),
+]
 MagicOption = Annotated[
     int, typer.Option("--magic", metavar="NUMBER", min=0, help="A number to know your orders by.", show_default=False)
 ]
@@ -210,6 +216,39 @@ def order_cancel(
         with common.order_under_way():
             result = client.cancel(ticket)
         _show_result(client, result, as_json)
+
+
+@order_app.command("resolve")
+def order_resolve(
+    client: Annotated[str, typer.Argument(metavar="CLIENT", help="The client whose order it is.")],
+    order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The client order id.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="How you know; kept in the journal.")],
+    executed: Annotated[
+        int, typer.Option("--executed", metavar="TICKET", min=0, help="It was, as this order.", show_default=False)
+    ] = 0,
+    not_executed: Annotated[bool, typer.Option("--not-executed", help="It wasn't, and never will be.")] = False,
+    endpoint: EndpointOption = "",
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """Say what became of an order that stays UNKNOWN, when you know it and the gateway can't.
+
+    \b
+    For an order whose worker never came back and of which the terminal's
+    ledger shows nothing. Look at the terminal, or ask the broker, first: its
+    client is told what you say, and trades on. Evidence that comes later is
+    believed all the same, and counted as an alarm (`reopened` in the stats).
+
+    \b
+    Examples:
+      mt5gate order resolve scalper 01JCXXW7T5M0V8QK3Z9R2B4N6D --executed 394540683 --why "seen in the terminal"
+      mt5gate order resolve scalper 01JCXXW7T5M0V8QK3Z9R2B4N6D --not-executed --why "the broker's desk says so"
+    """
+    if bool(executed) == not_executed:
+        raise typer.BadParameter("expected one of --executed TICKET and --not-executed")
+    with common.connected(endpoint, "", timeout) as gateway:
+        told = gateway.resolve_order(client, order_id, executed or None, why=why, who=user())
+    say(tables.json_line(told) if as_json else f"{printable(client)} {order_id}: {told['state'].replace('_', ' ')}")
 
 
 def _show_result(client: "Client", result: "OrderSendResult", as_json: bool) -> None:

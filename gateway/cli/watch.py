@@ -9,6 +9,7 @@ import typer
 
 from gateway import config
 from gateway.cli import common, tables
+from gateway.cli.chronicle import printable
 from gateway.cli.common import AccountOption, EndpointOption, JsonOption, TimeoutOption, say
 from gateway.config.endpoints import ipc_path
 from gateway.wire import constants as mt5
@@ -246,7 +247,18 @@ def _summary(values: list[int]) -> dict[str, int]:
     }
 
 
+def _journal_line(journal: Mapping[str, Any]) -> str:
+    """Say what stands against recording orders; "" for nothing."""
+    exits, entries, by = journal.get("exits_refused"), journal.get("entries_refused"), journal.get("exits_allowed_by")
+    if exits:
+        return f"JOURNAL: {exits}; entries and exits are refused, see `mt5gate allow-exits --help`\n"
+    allowed = f"; exits go unrecorded, says {printable(by)}" if by else "; exits go"
+    return f"JOURNAL: {entries}; entries are refused{allowed}\n" if entries else ""
+
+
 def _sections(found: Mapping[str, Any]) -> Iterable[str]:
+    if line := _journal_line(found.get("journal", {})):
+        yield line
     sessions, cache = found.get("sessions", {}), found.get("cache", {})
     yield tables.table(
         "version >generation up >sessions >peak >in_flight >unknown_orders >cached >hit_rate",

@@ -2,7 +2,6 @@
 
 from gateway.config.loading import (
     FILE_NAME,
-    Config,
     Credentials,
     credentials,
     default_endpoint,
@@ -14,6 +13,7 @@ from gateway.config.loading import (
     named_tick_endpoint,
     scripts_environment,
 )
+from gateway.config.resolved import Config
 
 __all__ = (
     "FILE_NAME",

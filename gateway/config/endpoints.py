@@ -4,15 +4,21 @@ The wire isn't encrypted yet, so nothing that another host could reach is ever b
 """
 
 import ipaddress
+import os
 import sys
 from typing import Final
 
-__all__ = ("MAX_IPC_PATH_BYTES", "ipc_path", "is_wide", "tcp_endpoint", "validated_bind")
+__all__ = ("MAX_IPC_PATH_BYTES", "ipc_path", "is_wide", "on_windows", "tcp_endpoint", "validated_bind")
 
 MAX_IPC_PATH_BYTES: Final = 103 if sys.platform == "darwin" else 107
 """A Unix socket's path, its closing NUL not counted."""
 
 _EXPECTED: Final = "expected ipc:///absolute/path or tcp://127.0.0.1:PORT"
+
+
+def on_windows() -> bool:
+    """Tell whether there are no sockets of the owner's own, so that ports must do."""
+    return os.name == "nt"
 
 
 def tcp_endpoint(port: int) -> str:

@@ -1,8 +1,8 @@
 """Whether one order may go, by the limits that hold for it and by what is known of its account.
 
 Nothing here changes anything: what is counted is `gateway.core.risk`'s to count. Rules: exits and cancels are judged by
-the state and their own rate alone; account data older than its maximum age refuses the entries that need it. The order
-of the checks is that of `SEQUENCE`, and the first that stands against an order is told.
+the state and their own rate alone; account data older than its maximum age refuses the entries that need it. The checks
+stand in a fixed order, and the first that stands against an order is told.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ from gateway.core.throttle import DayCounts, Throttle
 from gateway.wire import constants as mt5
 from gateway.wire.risklimits import TradingState
 
-__all__ = ("PERMITTED", "SEQUENCE", "Checks", "likeness")
+__all__ = ("PERMITTED", "Checks")
 
 PERMITTED: Final[dict[TradingState, frozenset[int]]] = {
     TradingState.ACTIVE: frozenset((ENTRY, EXIT, STOPS, MODIFY, CANCEL)),
@@ -24,23 +24,6 @@ PERMITTED: Final[dict[TradingState, frozenset[int]]] = {
     TradingState.HALTED: frozenset((CANCEL,)),  # and EXIT where `halted_permits_exits`
 }
 """What each state lets pass."""
-
-SEQUENCE: Final = (
-    "trading_hours",
-    "allowed_symbols",
-    "max_volume",
-    "require_stop_loss",
-    "account_data",
-    "exposure",  # of each scope: max_open_volume, max_positions, max_notional
-    "max_order_notional",
-    "price_collar",
-    "max_trade_risk",
-    "losses",  # max_daily_loss, max_drawdown
-    "min_margin_level",
-    "max_alike",
-    "rates",  # of each scope: max_entries, max_daily_requests
-)
-"""After the state, for what isn't an exit or a cancel."""
 
 MAX_TAILS: Final = 8_192
 """Encoded arguments kept for asking the quote board; then all go."""
@@ -60,7 +43,19 @@ _MAX_NAMED = 8
 class Checks:
     """Judges orders."""
 
-    __slots__ = ("_codec", "_permitted", "_quotes", "_rules", "_sequence", "_tails", "alike", "days", "rates", "table")
+    __slots__ = (
+        "_codec",
+        "_max_age_ms",
+        "_permitted",
+        "_quote_max_age_ns",
+        "_quotes",
+        "_rules",
+        "_tails",
+        "alike",
+        "days",
+        "rates",
+        "table",
+    )
 
     def __init__(self, rules: RiskRules, table: LimitTable, codec: Codec, quotes: QuoteSource | None) -> None:
         self.table = table
@@ -68,10 +63,11 @@ class Checks:
         self.alike = Throttle(rules.alike_window_ms * _NS_PER_MS)
         self.days = DayCounts()
         self._rules = rules
+        self._max_age_ms = rules.max_age_ms
+        self._quote_max_age_ns = rules.quote_max_age_ms * _NS_PER_MS
         self._codec = codec
         self._quotes = quotes
         self._tails: dict[str, bytes] = {}
-        self._sequence = tuple(getattr(self, f"_{name}") for name in SEQUENCE)
         halted = PERMITTED[TradingState.HALTED] | frozenset((EXIT,) if rules.halted_permits_exits else ())
         self._permitted = (PERMITTED[TradingState.ACTIVE], PERMITTED[TradingState.REDUCING], halted)
 
@@ -97,16 +93,30 @@ class Checks:
         if intent.effect == _EXIT or intent.effect == _CANCEL:
             return intent, self._exit_rates(case)
         case.is_entry = intent.effect == _ENTRY
-        for check in self._sequence:
-            found: Refusal | None = check(case)
-            if found is not None:
-                return intent, found
-        return intent, None
+        return intent, self._first_against(case)
+
+    def _first_against(self, case: Case) -> Refusal | None:
+        """Ask every check in its turn; return what the first one says that stands against the order."""
+        return (
+            self._trading_hours(case)
+            or self._allowed_symbols(case)
+            or self._max_volume(case)
+            or self._require_stop_loss(case)
+            or self._account_data(case)
+            or self._exposure(case)  # of each scope: max_open_volume, max_positions, max_notional
+            or self._max_order_notional(case)
+            or self._price_collar(case)
+            or self._max_trade_risk(case)
+            or self._losses(case)  # max_daily_loss, max_drawdown
+            or self._min_margin_level(case)
+            or self._max_alike(case)
+            or self._rates(case)  # of each scope: max_entries, max_daily_requests
+        )
 
     def _exit_rates(self, case: Case) -> Refusal | None:
         for counted in case.plan.counted:
             limit = counted.max_exits
-            if limit >= 0 and self.rates.is_full((counted.key, True), limit, case.now_ns):
+            if limit >= 0 and self.rates.is_full(counted.exits_key, limit, case.now_ns):
                 return told("max_exits", counted.text, f"at most {limit} in {self._rules.rate_window_ms} ms", "more")
         return None
 
@@ -151,37 +161,41 @@ class Checks:
         """Hold what the later checks need; entries don't go without it."""
         plan, risk, symbol = case.plan, case.risk, case.intent.symbol
         if plan.needs_reading and case.is_entry:
-            expected = f"account data of the last {self._rules.max_age_ms} ms"
             if risk.book.reading is None:
-                return told("account_data", plan.account_name, expected, "none yet")
+                return self._unread(case, "none yet")
             age_ms = (case.now_ns - risk.book.asked_ns) // _NS_PER_MS
-            if age_ms > self._rules.max_age_ms:
-                return told("account_data", plan.account_name, expected, f"some that is {age_ms} ms old")
+            if age_ms > self._max_age_ms:
+                return self._unread(case, f"some that is {age_ms} ms old")
         if plan.needs_value and symbol:
             case.value = risk.values.value(symbol, case.now_ns)
             if case.value is None and case.is_entry:
                 return _unvalued(case, symbol)
         return None
 
-    def _quote(self, case: Case) -> tuple[float, float]:
-        """Return the live bid and ask, (0.0, 0.0) for none: the board's, else the terminal's if it was asked lately."""
+    def _unread(self, case: Case, found: str) -> Refusal:
+        expected = f"account data of the last {self._rules.max_age_ms} ms"
+        return told("account_data", case.plan.account_name, expected, found)
+
+    def _quote(self, case: Case) -> None:
+        """Put the live bid and ask into the case, 0.0 for none: the board's, else the terminal's if it was asked
+        lately."""
         symbol, risk = case.intent.symbol, case.risk
-        if not symbol:
-            return 0.0, 0.0
+        if not symbol or case.bid:
+            return
         if self._quotes is not None:
             tail = self._tails.get(symbol)
             if tail is None:
                 if len(self._tails) >= MAX_TAILS:
                     self._tails.clear()
                 tail = self._tails[symbol] = self._codec.pack([symbol])
-            encoded = self._quotes.encoded_tick(risk.account.name, tail, case.now_ns)
-            if encoded is not None:
-                tick = self._codec.unpack(encoded)
-                return float(tick[1]), float(tick[2])
+            prices = self._quotes.prices(risk.account.name, tail, case.now_ns)
+            if prices is not None:
+                case.bid, case.ask = prices
+                return
         value = risk.values.value(symbol, case.now_ns)
-        if value is None or case.now_ns - value.known_ns > self._rules.quote_max_age_ms * _NS_PER_MS:
-            return 0.0, 0.0
-        return value.bid, value.ask
+        if value is not None and case.now_ns - value.known_ns <= self._quote_max_age_ns:
+            case.bid = value.bid
+            case.ask = value.ask
 
     # --- what would be at stake ---------------------------------------------------------------------------------------
 
@@ -247,7 +261,8 @@ class Checks:
         limit, intent = case.plan.collar_percent, case.intent
         if limit < 0.0 or intent.effect == _STOPS:
             return None
-        bid, ask = self._quote(case)
+        self._quote(case)
+        bid, ask = case.bid, case.ask
         if not bid or not ask:
             case.risk.values.look(case.now_ns)  # to have one the next time
             return refusal(case, "price_collar_percent", f"a live quote of {intent.symbol or 'its symbol'}", "none")
@@ -270,18 +285,21 @@ class Checks:
             position = book.positions.get(intent.ticket)
             if position is None or value is None:
                 return None  # it opens nothing, and can't be weighed
-            volume, direction = position.volume, 1 if position.type == _BUY else -1
-            prices = [position.price_open]
+            volume = position.volume
+            direction = 1 if position.type == _BUY else -1
+            price = market = position.price_open
         elif intent.action == _PENDING:
-            prices = [intent.price]
+            price = market = intent.price
         else:  # at the market's price, whatever price it names
-            bid, ask = self._quote(case)
+            self._quote(case)
+            bid, ask = case.bid, case.ask
             if not bid and value is not None:
                 bid, ask = value.bid, value.ask
-            prices = [intent.price or ask, ask if direction > 0 else bid]
+            price = intent.price or ask
+            market = ask if direction > 0 else bid
         if not intent.stop_loss:
             return refusal(case, "max_trade_risk", "a stop loss (sl), to bound the loss", "none")
-        distance = max([(price - intent.stop_loss) * direction for price in prices])
+        distance = max((price - intent.stop_loss) * direction, (market - intent.stop_loss) * direction)
         loss = distance * volume * (value.per_price if value is not None else 0.0)
         if plan.max_trade_risk >= 0.0 and loss > plan.max_trade_risk:
             return _above(case, "max_trade_risk", plan.max_trade_risk, loss)
@@ -299,29 +317,28 @@ class Checks:
         lost = max(equity.day_loss, equity.worst_day_loss)
         fallen = max(equity.drawdown, equity.worst_drawdown)
         day_percent, peak_percent = equity.baseline / 100.0, equity.peak / 100.0
-        for name, limit, unit, found, since in (
-            ("max_daily_loss", plan.max_daily_loss, 1.0, lost, "the day began"),
-            ("max_daily_loss_percent", plan.max_daily_loss_percent, day_percent, lost, "the day began"),
-            ("max_drawdown", plan.max_drawdown, 1.0, fallen, "the highest equity"),
-            ("max_drawdown_percent", plan.max_drawdown_percent, peak_percent, fallen, "the highest equity"),
-        ):
-            if limit >= 0.0 and found >= limit * unit:
-                return refusal(case, name, f"less than {limit * unit:.2f} lost since {since}", f"{found:.2f}")
-        return None
+        day, peak = "the day began", "the highest equity"
+        return (
+            _lost(case, "max_daily_loss", plan.max_daily_loss, 1.0, lost, day)
+            or _lost(case, "max_daily_loss_percent", plan.max_daily_loss_percent, day_percent, lost, day)
+            or _lost(case, "max_drawdown", plan.max_drawdown, 1.0, fallen, peak)
+            or _lost(case, "max_drawdown_percent", plan.max_drawdown_percent, peak_percent, fallen, peak)
+        )
 
     def _min_margin_level(self, case: Case) -> Refusal | None:
-        """Judge the margin level after the trade, an estimate: without hedging's and netting's relief. O(claims)."""
+        """Judge the margin level after the trade, an estimate: without hedging's and netting's relief. O(symbols)."""
         limit, value, book = case.plan.min_margin_level, case.value, case.risk.book
         if limit < 0.0 or value is None or book.reading is None or not case.is_entry:
             return None
         account = book.reading.account
-        margin = account.margin + value.margin(lots(case.intent.volume), case.intent.price, account.leverage)
-        for claim in book.claims.values():
-            if not claim.position:
-                other = case.risk.values.value(claim.symbol, case.now_ns)
+        leverage = account.leverage
+        margin = account.margin + value.margin(lots(case.intent.volume), case.intent.price, leverage)
+        for tally in book.total.tallies:
+            if tally.claimed:
+                other = case.risk.values.value(tally.symbol, case.now_ns)
                 if other is None:
-                    return _unvalued(case, claim.symbol)
-                margin += other.margin(lots(claim.volume), 0.0, account.leverage)
+                    return _unvalued(case, tally.symbol)
+                margin += other.margin(lots(tally.claimed), 0.0, leverage)
         level_percent = account.equity / margin * 100.0 if margin > 0.0 else float("inf")
         if level_percent >= limit:
             return None
@@ -331,29 +348,31 @@ class Checks:
     # --- how often ----------------------------------------------------------------------------------------------------
 
     def _max_alike(self, case: Case) -> Refusal | None:
-        limit = case.plan.max_alike
-        if limit < 0 or not case.is_entry or not self.alike.is_full(likeness(case.intent), limit, case.now_ns):
+        limit, intent = case.plan.max_alike, case.intent
+        if limit < 0 or not case.is_entry:
+            return None
+        intent.likeness = _likeness(intent, case.plan)
+        if not self.alike.is_full(intent.likeness, limit, case.now_ns):
             return None
         return refusal(case, "max_alike", f"at most {limit} entries alike in {self._rules.alike_window_ms} ms", "more")
 
     def _rates(self, case: Case) -> Refusal | None:
         for counted in case.plan.counted:
             limit = counted.max_entries
-            if limit >= 0 and self.rates.is_full((counted.key, False), limit, case.now_ns):
+            if limit >= 0 and self.rates.is_full(counted.entries_key, limit, case.now_ns):
                 return told("max_entries", counted.text, f"at most {limit} in {self._rules.rate_window_ms} ms", "more")
             limit = counted.max_daily_requests
             if limit >= 0:
                 reserved = limit * self._rules.exit_reserve_percent // 100
-                count = self.days.count(counted.key, case.risk.equity.clock.of(case.wall_ns))
+                count = self.days.count(counted.days_key, case.risk.equity.clock.of(case.wall_ns))
                 if count >= limit - reserved:
                     expected = f"at most {limit} orders a day, {reserved} of them kept for exits"
                     return told("max_daily_requests", counted.text, expected, f"{count} before it")
         return None
 
 
-def likeness(intent: Intent) -> tuple[Any, ...]:
+def _likeness(intent: Intent, plan: Plan) -> tuple[Any, ...]:
     """Return what makes entries alike."""
-    plan: Plan = intent.plan
     return plan.client_id, plan.account_name, intent.canonical, intent.direction, intent.volume, intent.action
 
 
@@ -378,6 +397,13 @@ def _unvalued(case: Case, symbol: str) -> Refusal:
     case.risk.values.look(case.now_ns)
     expected = f"the value of {symbol} in the account's currency"
     return told("account_data", case.plan.account_name, expected, "none yet; the terminal is asked: try again")
+
+
+def _lost(case: Case, name: str, limit: float, unit: float, found: float, since: str) -> Refusal | None:
+    """Judge a loss by a limit in units of money."""
+    if limit < 0.0 or found < limit * unit:
+        return None
+    return refusal(case, name, f"less than {limit * unit:.2f} lost since {since}", f"{found:.2f}")
 
 
 def _above(case: Case, name: str, limit: float, found: float) -> Refusal | None:

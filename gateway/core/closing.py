@@ -251,6 +251,8 @@ class Closer:
             if target.order.state == OrderState.UNKNOWN:
                 return f"order {target.order.order_id} is UNKNOWN, and waited for"
             return target.pause.why
+        if self._log.barred:
+            return self._log.barred
         if self._asked_ns <= target.settled_ns:
             return target.pause.why
         if target.sent_for == target.shown and self._asked_ns < target.believed_ns:

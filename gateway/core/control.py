@@ -129,12 +129,11 @@ class Control:
         """Throw a switch, and take back what it stands against and hasn't left; return how much that was."""
         halt = self._switches.throw(scope, by, why, state)
         kind, name = scope
-        text, detail, count = halt.text, halt.detail, 0
+        count = 0
         for account in self._accounts.values():
             if kind != ScopeKind.ACCOUNT or account.name == name:
                 queue = account.lanes[int(Lane.TRADE)]
-                count += self._dispatcher.halt(queue, name if kind == ScopeKind.CLIENT else "", now_ns, text, detail)
-        self._dispatcher.refuse_halted()
+                count += self._dispatcher.halt(queue, name if kind == ScopeKind.CLIENT else "", now_ns, halt)
         return halt, count
 
     def _resume(self, request: InFlight, scope: Scope, by: str, session: Session, options: dict[str, Any]) -> None:
@@ -154,6 +153,7 @@ class Control:
             self._outbox.refuse(request, Code.PERMISSION, text)
             return
         if halt is not None:
+            self._dispatcher.finish_halting()  # what waited when it was thrown stays refused
             self._switches.lift(scope, by, options["reason"])
             self._tell("resumed", scope, {"scope": options["scope"], "name": scope[1], "by": by})
         if goal is not None:
@@ -181,9 +181,9 @@ class Control:
 
     def _tell(self, kind: str, scope: Scope, told: dict[str, Any]) -> None:
         """Send a notice to every session that a switch concerns. O(sessions)."""
-        for session in self._sessions.by_token.values():
-            if scope[0] != ScopeKind.CLIENT or scope[1] == session.client_id:
-                self._outbox.notice(session, kind, told)
+        sessions = self._sessions.by_token.values()
+        concerned = [session for session in sessions if scope[0] != ScopeKind.CLIENT or scope[1] == session.client_id]
+        self._outbox.notice_all(concerned, kind, told)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ cdef class Order:
     cpdef bint is_settled(self)
 
 
+@cython.locals(order=Order)
 cpdef Order new_order(long long number, str client_id, str order_id, str account_name, long long birth_ms, bint is_exit,
                       bint has_kwargs, bytes tail, long long wall_ns)
 

@@ -150,6 +150,12 @@ class OrderTable:
             return f"born {ahead_ms} ms in the future: set the clocks"
         return ""
 
+    def doubt_until(self, wall_ns: int) -> None:
+        """Take for forgotten whatever isn't remembered and may have been born by now, by a client's clock too."""
+        born_ms = wall_ns // _NS_PER_MS + self._retention.max_ahead_ms
+        if born_ms > self.horizon_ms:
+            self.horizon_ms = born_ms
+
     def add(self, order: Order) -> None:
         """Remember a newly accepted order."""
         orders = self.by_client.get(order.client_id)

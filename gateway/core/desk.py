@@ -15,10 +15,11 @@ from gateway.core.limits import Codec, Limits, ReplyCacheLike
 from gateway.core.orderids import birth_ms
 from gateway.core.orderlog import OrderLog
 from gateway.core.outbox import Outbox
+from gateway.core.override import OVERRIDE_CALLS, Overrides
 from gateway.core.session import Session, SessionTable
 from gateway.core.states import OrderState, State
 from gateway.core.workers import WorkerTable
-from gateway.wire.errors import Code
+from gateway.wire.errors import Code, Status
 from gateway.wire.messages import MAX_NAME_BYTES
 
 __all__ = ("Desk",)
@@ -52,6 +53,7 @@ class Desk:
         log: OrderLog,
         events: EventLog,
         control: Control,
+        overrides: Overrides,
     ) -> None:
         self._generation = generation
         self._version = version
@@ -69,6 +71,7 @@ class Desk:
         self._log = log
         self._events = events
         self._control = control
+        self._overrides = overrides
         self._unpack = codec.unpack
         self._started_ns = -1
 
@@ -92,6 +95,9 @@ class Desk:
             return
         if session is not None and name in CONTROL_CALLS:
             self._control.answer(now_ns, request, name, session, args)
+            return
+        if session is not None and name in OVERRIDE_CALLS:
+            self._overrides.answer(request, name, session, args)
             return
         if args:
             self._outbox.refuse(request, Code.BAD_ARGUMENTS, f"{name} takes no arguments, got {len(args)}")
@@ -122,7 +128,7 @@ class Desk:
             told: dict[str, Any] = {"client_order_id": args[0], "state": state}
         else:
             told = self._told(order)
-        self._outbox.answer(request, self._pack(told))
+        self._outbox.recall(request, Status.OK, self._pack(told))
 
     def _client_orders(self, request: InFlight, session: Session, args: list[Any]) -> None:
         """Tell of this client's orders since a time of the wall clock, in the order they were accepted."""
@@ -133,7 +139,7 @@ class Desk:
             return
         orders = list(self._log.table.by_client.get(session.client_id, {}).values())
         found = [self._told(order) for order in orders[-_MAX_LISTED:] if order.accepted_wall_ns >= since_ns]
-        self._outbox.answer(request, self._pack(found))
+        self._outbox.recall(request, Status.OK, self._pack(found))
 
     def _order_events(self, request: InFlight, session: Session, args: list[Any]) -> None:
         """Give this session's order events from a number on, a page at once; without one, say where they stand."""
@@ -264,6 +270,7 @@ class Desk:
             "in_flight": sum(1 for request in waiting if request.state in (State.SENT, State.BEGUN)),
             "unknown": sum(1 for order in self._log.table.unsettled.values() if order.state == OrderState.UNKNOWN),
             "remembered": len(self._log.table),
+            "journal": self._log.describe_journal(),
             "reopened": self._log.reopened,
             "events": self._events.statistics(),
             "abandoned": sum(1 for request in waiting if request.state == State.ABANDONED),

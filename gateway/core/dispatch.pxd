@@ -18,6 +18,7 @@ cdef int _ABANDONED
 cdef int _DROPPED
 cdef long long _NS_PER_MS
 cdef int _HALTED_AT_ONCE
+cdef Py_ssize_t _ALL
 
 
 cdef class Dispatcher:
@@ -31,7 +32,14 @@ cdef class Dispatcher:
     cdef long long _next_call_id
     cdef list _outgoing, _flushed
     cdef OrderLog _log
-    cdef object _held, _halted
+    cdef object _held
+    # What kill switches stop.
+    cdef dict _thrown
+    cdef object _switch_over, _halted
+    cdef list _halting
+    cdef bint _has_just_halted
+
+    cpdef obey(self, dict thrown, switch_over)
 
     @cython.locals(worker=Worker, due_ns="long long")
     cpdef submit(self, InFlight request, Session session, LaneQueue queue)
@@ -87,18 +95,27 @@ cdef class Dispatcher:
     @cython.locals(request=InFlight)
     cpdef refuse_queued(self, LaneQueue queue, bint entries_only, int code, str message)
 
-    @cython.locals(request=InFlight, freed=list, outgoing=list, worker=Worker)
-    cpdef Py_ssize_t halt(self, LaneQueue queue, str client_id, long long now_ns, str message, dict detail) except -1
+    @cython.locals(request=InFlight, found=list, freed=list, outgoing=list, worker=Worker, count=Py_ssize_t)
+    cpdef Py_ssize_t halt(self, LaneQueue queue, str client_id, long long now_ns, halt) except -1
 
-    @cython.locals(request=InFlight, message=str, detail=dict)
-    cpdef refuse_halted(self)
+    cpdef go_on_halting(self)
+    cpdef finish_halting(self)
+
+    @cython.locals(request=InFlight, found=list)
+    cdef _take_out(self, Py_ssize_t limit)
+
+    @cython.locals(request=InFlight)
+    cdef _refuse_halted(self)
+
+    @cython.locals(session=Session, queue=LaneQueue)
+    cdef bint _halt_entry(self, InFlight request) except -1
 
     cdef bint _may_halt(self, InFlight request, LaneQueue queue, str client_id) except -1
 
     @cython.locals(session=Session)
     cdef bint _is_of(self, InFlight request, str client_id) except -1
 
-    cdef _halt_one(self, InFlight request, str message, dict detail)
+    cdef _halt_one(self, InFlight request, halt)
 
     @cython.locals(queue=LaneQueue)
     cpdef refuse_unserved(self, InFlight request)
@@ -115,6 +132,9 @@ cdef class Dispatcher:
     cpdef forget(self, InFlight request)
 
     cdef _drop(self, InFlight request)
+
+    @cython.locals(request=InFlight, queue=LaneQueue, worker=Worker)
+    cpdef withdraw_orders(self, list queues, long long now_ns, int code, str message)
 
     @cython.locals(request=InFlight)
     cpdef end(self, list queues)

@@ -5,7 +5,8 @@ never holds more than its credit. What is in flight or UNKNOWN is bounded by the
 """
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from gateway.core.inflight import DeadlineWheel, InFlight
 from gateway.core.lanes import LaneQueue, Worker
@@ -15,6 +16,9 @@ from gateway.core.outbox import Outbox
 from gateway.core.session import Session
 from gateway.core.states import State
 from gateway.wire.errors import Code, Status
+
+if TYPE_CHECKING:
+    from gateway.core.switch import Halt, Scope
 
 __all__ = ("Dispatcher",)
 
@@ -29,6 +33,7 @@ _DROPPED = int(State.DROPPED)
 
 _NS_PER_MS = 1_000_000
 _HALTED_AT_ONCE = 16
+_ALL = 2**31 - 1
 
 
 class Dispatcher:
@@ -39,6 +44,8 @@ class Dispatcher:
         "_flushed",
         "_generation",
         "_halted",
+        "_halting",
+        "_has_just_halted",
         "_held",
         "_log",
         "_max_queued",
@@ -46,6 +53,8 @@ class Dispatcher:
         "_next_call_id",
         "_outbox",
         "_outgoing",
+        "_switch_over",
+        "_thrown",
         "calls",
         "deadlines",
         "due_ns",
@@ -64,8 +73,18 @@ class Dispatcher:
         self.deadlines = DeadlineWheel()
         self._next_call_id = 1
         self._outgoing: list[Any] = []  # a request to be sent, or an encoded (identity, frame)
-        self._halted: deque[tuple[InFlight, str, dict[str, Any]]] = deque()  # to be refused: they can't leave any more
+        self._thrown: dict[Scope, Halt] = {}
+        self._switch_over: Callable[[str, str], Halt | None] | None = None
+        self._halting: list[tuple[list[InFlight], Halt]] = []  # still in their queue, and can't leave any more
+        self._halted: deque[tuple[InFlight, Halt]] = deque()  # out of it, and to be refused
+        self._has_just_halted = False
         self._flushed: list[Any] = []  # the last flush's, in the order of its frames
+
+    def obey(self, thrown: "dict[Scope, Halt]", switch_over: "Callable[[str, str], Halt | None]") -> None:
+        """Learn of the kill switches: while any is in `thrown`, no entry leaves against which `switch_over`, given its
+        client and account, finds one."""
+        self._thrown = thrown
+        self._switch_over = switch_over
 
     # --- on the way out -------------------------------------------------------------------------------------------
 
@@ -130,7 +149,7 @@ class Dispatcher:
                 self._leave_queue(request)
                 if request.deadline_ns <= now_ns:
                     self._expire_queued(request)
-                else:
+                elif not self._thrown or not self._halt_entry(request):
                     self._send(request, worker)
 
     def feed_lane(self, queue: LaneQueue, now_ns: int) -> None:
@@ -144,7 +163,7 @@ class Dispatcher:
 
     def is_empty(self) -> bool:
         """Tell whether nothing waits for the flush."""
-        return not self._outgoing and not self._halted
+        return not self._outgoing and not self._halted and not self._halting
 
     def flush(self, now_ns: int) -> list[tuple[bytes, bytes]]:
         """Encode all that waits, as (identity, frame) in order; what has expired by now never leaves."""
@@ -326,14 +345,16 @@ class Dispatcher:
         for request in queue.waiting(entries_only):
             self._refuse_one(request, code, message)
 
-    def halt(self, queue: LaneQueue, client_id: str, now_ns: int, message: str, detail: dict[str, Any]) -> int:
-        """Take every entry of one client ("": of all) that hasn't left this process out of a trade lane; return how
-        many. They can't leave from now on; `refuse_halted` tells their clients. O(depth + what waits for the flush)."""
-        before = len(self._halted)
-        for request in queue.waiting(True):
-            if self._is_of(request, client_id):
-                self._leave_queue(request)
-                self._halt_one(request, message, detail)
+    def halt(self, queue: LaneQueue, client_id: str, now_ns: int, halt: "Halt") -> int:
+        """Stop every entry of one client ("": of all) before a trade lane that hasn't left this process; return how
+        many. What is done at once is no more than finding them, so that the first are refused at once: none can leave
+        any more, for the switch is thrown. `go_on_halting` does the rest. O(depth + what waits for the flush)."""
+        found = queue.waiting(True)
+        if client_id:
+            found = [request for request in found if self._is_of(request, client_id)]
+        count = len(found)
+        if found:
+            self._halting.append((found, halt))
         freed: list[Worker] = []
         outgoing: list[Any] = []
         for item in self._outgoing:
@@ -342,7 +363,8 @@ class Dispatcher:
             else:
                 freed.append(item.worker)
                 self.take_back(item)
-                self._halt_one(item, message, detail)
+                self._halt_one(item, halt)
+                count += 1
         self._outgoing = outgoing
         held: deque[tuple[int, InFlight]] = deque()
         for waiting in self._held:
@@ -350,19 +372,59 @@ class Dispatcher:
             if self._may_halt(request, queue, client_id):
                 freed.append(request.worker)
                 self.take_back(request)
-                self._halt_one(request, message, detail)
+                self._halt_one(request, halt)
+                count += 1
             else:
                 held.append(waiting)
         self._held = held
         for worker in freed:
             self.feed(worker, now_ns)
-        return len(self._halted) - before
+        self._take_out(_HALTED_AT_ONCE - len(self._halted))
+        self._refuse_halted()
+        self._has_just_halted = True
+        return count
 
-    def refuse_halted(self) -> None:
-        """Refuse what was halted, a bounded number at once: the first must not wait for the last."""
+    def go_on_halting(self) -> None:
+        """Go on with what was halted, after a flush: the one that carries the first refusals waits for none of it."""
+        if self._has_just_halted:
+            self._has_just_halted = False
+        else:
+            self.finish_halting()
+            self._refuse_halted()
+
+    def finish_halting(self) -> None:
+        """Take all that was halted out of its queue; their clients are told bit by bit."""
+        if self._halting:
+            self._take_out(_ALL)
+
+    def _take_out(self, limit: int) -> None:
+        """Take up to `limit` of those that were halted out of their queues, in order."""
+        while self._halting and limit > 0:
+            found, halt = self._halting.pop()
+            for request in found[:limit]:
+                if request.state == _QUEUED:  # else it has expired, or its worker's credit found it first
+                    self._leave_queue(request)
+                    self._halt_one(request, halt)
+            if len(found) > limit:
+                self._halting.append((found[limit:], halt))
+            limit -= len(found)
+
+    def _refuse_halted(self) -> None:
+        """Tell a bounded number of clients: the first must not wait for the last."""
         for _ in range(min(len(self._halted), _HALTED_AT_ONCE)):
-            request, message, detail = self._halted.popleft()
-            self._outbox.fail(request, Status.REFUSED, Code.HALTED, message, detail)
+            request, halt = self._halted.popleft()
+            self._outbox.fail(request, Status.REFUSED, Code.HALTED, halt.text, halt.detail)
+
+    def _halt_entry(self, request: InFlight) -> bool:
+        """Halt a request that was about to leave its queue, if a thrown switch stands against it; tell whether it
+        does. It waited when the switch was thrown, or was put back since."""
+        session = request.session
+        if request.is_exit or session is None or not request.plan.is_order or self._switch_over is None:
+            return False
+        halt = self._switch_over(session.client_id, request.lane.account_name)
+        if halt is not None:
+            self._halt_one(request, halt)
+        return halt is not None
 
     def _may_halt(self, request: InFlight, queue: LaneQueue, client_id: str) -> bool:
         return request.lane is queue and not request.is_exit and self._is_of(request, client_id)
@@ -371,10 +433,10 @@ class Dispatcher:
         session = request.session
         return not client_id or (session is not None and session.client_id == client_id)
 
-    def _halt_one(self, request: InFlight, message: str, detail: dict[str, Any]) -> None:
+    def _halt_one(self, request: InFlight, halt: "Halt") -> None:
         self.deadlines.remove(request)
         request.move(_REFUSED)
-        self._halted.append((request, message, detail))
+        self._halted.append((request, halt))
 
     def refuse_unserved(self, request: InFlight) -> None:
         """Refuse a request that has just been put back, if nobody serves its lane."""
@@ -394,6 +456,7 @@ class Dispatcher:
 
     def drop_session(self, now_ns: int, session: Session) -> None:
         """Forget what of an ended session hasn't left; what has left runs to its end."""
+        self.finish_halting()
         for request in list(session.requests.values()):
             worker = request.worker
             if request.state == _QUEUED:
@@ -426,6 +489,19 @@ class Dispatcher:
         if request.order is not None:
             self._log.dropped(request.order)
         self._outbox.counters.requests_dropped += 1
+
+    def withdraw_orders(self, queues: list[LaneQueue], now_ns: int, code: int, message: str) -> None:
+        """Refuse every order that hasn't left this process, entries and exits. O(calls in flight + what waits)."""
+        for request in list(self.calls.values()):
+            if request.plan.is_order and request.state == _SENT and request.sent_ns == 0:
+                worker = request.worker
+                self.recall(request)
+                self.requeue_or_drop(request)
+                for queue in queues:
+                    self.refuse_queued(queue, False, code, message)
+                self.feed(worker, now_ns)
+        for queue in queues:
+            self.refuse_queued(queue, False, code, message)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

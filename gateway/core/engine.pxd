@@ -12,6 +12,7 @@ from gateway.core.orderlog cimport OrderLog
 from gateway.core.orders cimport is_exit, look_alike, trade_request
 from gateway.core.outbox cimport Outbox
 from gateway.core.returns cimport Returns
+from gateway.core.risk cimport Risk
 from gateway.core.session cimport Session, SessionTable
 from gateway.core.statistics cimport Counters
 from gateway.core.workers cimport WorkerTable
@@ -23,6 +24,9 @@ cdef int _KIND_HEARTBEAT
 cdef int _KIND_GOODBYE
 cdef long long _NS_PER_MS
 cdef long long _NEVER_NS
+cdef bytes _KILL
+cdef bytes _RESUME
+cdef Py_ssize_t _NAME_ENDS
 cdef int _ANSWERED
 cdef int _REFUSED
 cdef int _ORDER_UNKNOWN
@@ -40,19 +44,22 @@ cdef class Engine:
     cdef WorkerTable _workers
     cdef Returns _returns
     cdef OrderLog _log
-    cdef object _control, _risk, _risk_desk
+    cdef Risk _risk
+    cdef object _control, _risk_desk
     cdef dict _thrown                      # switches that refuse entries; empty: none does
     cdef object _watcher, _desk, _events, _cache, _quotes, _limits
     cdef object _generation
     # Time.
     cdef long long _session_timeout_ns, _next_sweep_ns, _look_ns
     cdef bint _closed
-    cdef str _doubt                        # why entries are refused; "": they are not
     # The codec's functions, bound once.
     cdef object _decode_request, _decode_arguments, _pack, _worker_kind
 
     @cython.locals(identity=bytes)
     cpdef receive_clients(self, long long now_ns, list burst)
+
+    @cython.locals(urgent=list, item=tuple, frame=bytes)
+    cpdef list take_urgent(self, list burst)
 
     @cython.locals(request=InFlight, plan=CallPlan, session=Session, account=Account, ttl_ms="long long")
     cdef _client_frame(self, long long now_ns, bytes identity, bytes frame)
@@ -62,6 +69,8 @@ cdef class Engine:
 
     @cython.locals(known=Order, wall_ns="long long")
     cdef _order(self, long long now_ns, InFlight request, Session session, Account account)
+
+    cdef _doubted(self, InFlight request)
 
     @cython.locals(twin=Order)
     cdef Order _twin_in_doubt(self, Session session, Account account, dict fields)

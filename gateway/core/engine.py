@@ -6,6 +6,7 @@ request gets one reply unless its session has ended; nothing that a peer can sen
 
 from typing import Any
 
+from gateway.core import records
 from gateway.core.accounts import Account, AccountRules
 from gateway.core.closing import Closer
 from gateway.core.control import Control
@@ -16,12 +17,13 @@ from gateway.core.eventlog import EventLog, EventRetention
 from gateway.core.goals import Goals
 from gateway.core.inflight import CallPlan, InFlight, new_request
 from gateway.core.lanes import Worker
-from gateway.core.limits import Codec, Limits, QuoteSource, ReplyCacheLike
+from gateway.core.limits import Codec, Limits, QuoteSource, RecordWriter, ReplyCacheLike
 from gateway.core.limitset import RiskRules
 from gateway.core.orderids import birth_ms, made_id
 from gateway.core.orderlog import OrderLog
 from gateway.core.orders import is_exit, look_alike, trade_request
 from gateway.core.outbox import Outbox
+from gateway.core.override import Overrides
 from gateway.core.reconcile import Reconciler
 from gateway.core.records import Record
 from gateway.core.returns import Returns
@@ -54,6 +56,11 @@ _ORDER_UNKNOWN = int(OrderState.UNKNOWN)
 _NS_PER_MS = 1_000_000
 _NEVER_NS = 2**62
 
+# As a request's name stands in its frame, behind the head, the version, and two integers of at most nine bytes each.
+_KILL = b"\xa4kill"
+_RESUME = b"\xa6resume"
+_NAME_ENDS = 20 + len(_RESUME)
+
 
 class Engine:
     """The broker without its sockets. Call it from one thread; times are monotonic nanoseconds."""
@@ -67,7 +74,6 @@ class Engine:
         "_decode_request",
         "_desk",
         "_dispatcher",
-        "_doubt",
         "_events",
         "_generation",
         "_limits",
@@ -108,8 +114,10 @@ class Engine:
         observers: tuple[str, ...] = (),
         event_retention: EventRetention | None = None,
         risk: RiskRules | None = None,
+        writer: RecordWriter = records,
     ) -> None:
-        """`gated`: records are durable only when `durable` says so, and what follows from them waits for it."""
+        """`gated`: records are durable only when `durable` says so, and what follows from them waits for it. `writer`:
+        `gateway.core.records`, or its compiled twin."""
         self.counters = Counters()
         self._generation = generation
         self._limits = limits
@@ -123,7 +131,7 @@ class Engine:
         self._plans = {name: CallPlan(call, index) for index, (name, call) in enumerate(CALLS.items())}
         cached = {plan.index: name for name, plan in self._plans.items() if plan.cache_ns}
         self._accounts = {rules.name: Account(rules, cached) for rules in accounts}
-        self._log = OrderLog(generation, codec, retention or Retention(), gated)
+        self._log = OrderLog(generation, codec, retention or Retention(), gated, writer)
         self._outbox = Outbox(codec, self.counters, Stages(), self._log)
         self._sessions = SessionTable(token_seed)
         self._dispatcher = Dispatcher(generation, codec, limits, self._outbox, self._log)
@@ -144,6 +152,7 @@ class Engine:
         )
         switches = Switchboard(self._log)
         self._thrown = switches.thrown
+        self._dispatcher.obey(switches.thrown, switches.over)
         order_plan, spec_plan = self._plans["order_send"], self._plans["symbol_spec"]
         closer = Closer(generation, codec, self._dispatcher, self._log, order_plan, spec_plan)
         goals = Goals(self._accounts, self._log, closer, switches.thrown.__contains__, self._events.owner_of)
@@ -157,6 +166,8 @@ class Engine:
             goals,
             limits.session_timeout_ns,
         )
+        reconciler = Reconciler(codec, self._outbox, self._sessions, self._log, self._events.owner_of)
+        rules = risk or RiskRules()
         self._desk = Desk(
             generation=generation,
             version=version,
@@ -173,16 +184,16 @@ class Engine:
             log=self._log,
             events=self._events,
             control=self._control,
+            overrides=Overrides(codec, self._outbox, self._log, self._workers, reconciler, rules.operators),
         )
         self._watcher = Watcher(limits.watch_ns, codec, self._accounts, self._dispatcher, self._outbox, self._log)
-        self._watcher.listeners.append(Reconciler(codec, self._outbox, self._sessions, self._log))
+        self._watcher.listeners.append(reconciler)
         self._watcher.listeners.append(self._events)
         self._watcher.listeners.append(goals)  # behind the events, which tell whose everything is
         values = {name: Valuation(account, codec, self._dispatcher) for name, account in self._accounts.items()}
-        self._risk = Risk(risk or RiskRules(), codec, self._accounts, values, quotes, self._log)
+        self._risk = Risk(rules, codec, self._accounts, values, quotes, self._log)
         self._risk_desk = RiskDesk(self._risk, codec, self._outbox)
         self._watcher.listeners.append(self._risk)
-        self._doubt = ""
         self._look_ns = 0
         self._next_sweep_ns = 0
         self._closed = False
@@ -195,6 +206,25 @@ class Engine:
         self._log.now_ns = now_ns
         for identity, frame in burst:
             self._client_frame(now_ns, identity, frame)
+
+    def take_urgent(self, burst: list[tuple[bytes, bytes | None]]) -> list[tuple[bytes, bytes | None]]:
+        """Take the kills out of a burst and return them, to be given to `receive_clients` and flushed before the rest.
+
+        Nothing is taken past a resume: what a client said last must be what counts. O(frames), a look at each one's
+        first bytes: what only looks like a kill is handled early, and no more.
+        """
+        urgent: list[tuple[bytes, bytes | None]] = []
+        for item in burst:
+            frame = item[1]
+            if frame is None:
+                continue
+            if frame.find(_RESUME, 0, _NAME_ENDS) > 0:
+                return []
+            if frame.find(_KILL, 0, _NAME_ENDS) > 0:
+                urgent.append(item)
+        for item in urgent:
+            burst.remove(item)
+        return urgent
 
     def _client_frame(self, now_ns: int, identity: bytes, frame: bytes | None) -> None:
         if frame is None:
@@ -238,8 +268,12 @@ class Engine:
             known = ", ".join(self._accounts) or "none"
             self._outbox.refuse(request, Code.UNKNOWN_ACCOUNT, f"there is no account {account_name!r}; known: {known}")
             return
-        if request_id in session.requests:
-            self._outbox.refuse(request, Code.MALFORMED, f"request_id {request_id} is in use")
+        twin: InFlight | None = session.requests.get(request_id)
+        if twin is not None:
+            if twin.plan is plan and twin.tail == tail and twin.has_kwargs == has_kwargs:
+                self.counters.stray_frames += 1  # the same frame once more: its one reply is on its way
+            else:
+                self._outbox.refuse(request, Code.MALFORMED, f"request_id {request_id} is in use")
             return
         request.plan = plan
         request.account = account
@@ -304,8 +338,8 @@ class Engine:
             if halt is not None and (not request.is_exit or self._control.may_open(fields, account)):
                 self._control.refuse(request, halt)
                 return
-        if self._doubt and not request.is_exit:
-            self._outbox.refuse(request, Code.NOT_TRADABLE, f"{self._doubt}: entries are refused, exits are not")
+        if self._log.doubt and (self._log.barred or not request.is_exit):
+            self._doubted(request)
             return
         if self._log.unknown and not request.is_exit:
             twin = self._twin_in_doubt(session, account, fields)
@@ -326,6 +360,16 @@ class Engine:
                 self._outbox.fail(request, Status.REFUSED, Code.RISK, against.text, against.detail)
                 return
         self._dispatcher.submit(request, session, account.lanes[0])
+
+    def _doubted(self, request: InFlight) -> None:
+        """Refuse what the journal has no room for, or can't be trusted with."""
+        log = self._log
+        text = (
+            f"{log.barred}: exits are refused, too"
+            if log.barred
+            else f"{log.doubt}: entries are refused, exits are not"
+        )
+        self._outbox.refuse(request, Code.JOURNAL if log.lost else Code.NOT_TRADABLE, text)
 
     def _twin_in_doubt(self, session: Session, account: Account, fields: dict[str, Any]) -> Order | None:
         """Return an UNKNOWN order of this client that looks like this one. O(orders in doubt)."""
@@ -349,12 +393,12 @@ class Engine:
             self._outbox.refuse(request, Code.DUPLICATE_MISMATCH, text)
             return
         self.counters.orders_repeated += 1
-        request.move(_ANSWERED)
         if known.state < _ORDER_UNKNOWN:
+            request.move(_ANSWERED)
             text = f"order {known.order_id} is in flight: ask order_status for its fate"
             self._outbox.fail(request, Status.UNKNOWN, Code.IN_FLIGHT, text, self._log.describe(known))
         else:
-            self._outbox.reply(request, known.status, known.result)
+            self._outbox.recall(request, known.status, known.result)
 
     def _gateway_call(
         self, now_ns: int, request: InFlight, name: str, session: Session | None, tail: bytes, has_kwargs: bool
@@ -436,12 +480,12 @@ class Engine:
 
     # --- the journal -------------------------------------------------------------------------------------------------
 
-    def recover(self, records: list[Record]) -> None:
+    def recover(self, found: list[Record]) -> None:
         """Take in what the journal holds, segment by segment; call it before `start`."""
-        self._log.recover(records)
-        self._control.recover(records)
-        self._risk.recover(records)
-        self._events.recover(records)
+        others = self._log.recover(found)
+        self._control.recover(others)
+        self._risk.recover(others)
+        self._events.recover(others)
 
     def start(self, boot_id: bytes, now_ns: int, wall_ns: int) -> None:
         """Begin, after all was recovered; `take_records` has what is to be written first."""
@@ -456,7 +500,30 @@ class Engine:
 
     def refuse_entries(self, why: str) -> None:
         """Refuse orders that open or change something, for as long as there is a reason; exits still go."""
-        self._doubt = why
+        self._log.doubt = why
+
+    def refuse_exits(self, why: str) -> None:
+        """Refuse exits, too, for as long as there is a reason, unless an operator has allowed them."""
+        self._log.bar_exits(why)
+
+    def lose_journal(self, now_ns: int, why: str) -> None:
+        """Take note that nothing can be recorded any more: no order that hasn't left may leave, none is accepted.
+
+        What has left is waited for, and what came of it told. It ends with this broker.
+        """
+        self._log.now_ns = now_ns
+        self._log.lose(why)
+        queues = [account.lanes[0] for account in self._accounts.values()]
+        self._dispatcher.withdraw_orders(queues, now_ns, Code.JOURNAL, why)
+        self._outbox.release(_NEVER_NS)
+        self._events.release(_NEVER_NS)
+
+    def take_remarks(self) -> list[str]:
+        """Return what an operator should read in the log, and forget it."""
+        remarks = self._log.remarks
+        if remarks:
+            self._log.remarks = []
+        return remarks
 
     def take_records(self) -> tuple[bytes, int]:
         """Return the journal's new records as one piece, and the sequence of the last one ever made.
@@ -467,6 +534,7 @@ class Engine:
 
     def durable(self, sequence: int) -> None:
         """Let leave what waited for the records up to this one; needed only where `gated`."""
+        self._log.durable_to = sequence
         self._dispatcher.release(sequence)
         self._outbox.release(sequence)
         self._events.release(sequence)
@@ -492,7 +560,7 @@ class Engine:
         self._log.now_ns = now_ns
         to_clients = self._outbox.flush(now_ns)
         to_workers = self._dispatcher.flush(now_ns)
-        self._dispatcher.refuse_halted()
+        self._dispatcher.go_on_halting()
         return to_clients, to_workers
 
     def has_output(self) -> bool:
@@ -521,6 +589,7 @@ class Engine:
         """Refuse what waits, reply UNKNOWN to orders in flight, tell every session; no request is taken after it."""
         self._closed = True
         self._desk.shutdown()
+        self._log.end()
 
 
 _NO_ID = "expected a ULID, and behind it at most a hyphen and a label of 37 letters, digits and -_.:"

@@ -41,8 +41,18 @@ class AccountBook:
         self._since_s: int | None = None
 
     def is_of(self, ledger: Ledger) -> bool:
-        """Tell whether a ledger shows this book's account; a book of events alone is any's."""
-        return not self.told.login or (self.told.login, self.told.server) == (ledger.login, ledger.server)
+        """Tell whether a ledger shows this book's account; a book of events alone is any's. O(deals shown).
+
+        A server gives a ticket once. A deal that we know, at another time, is of an account that was begun anew: a
+        simulated one on replayed prices, or after a reset.
+        """
+        told = self.told
+        if not told.login:
+            return True
+        if (told.login, told.server) != (ledger.login, ledger.server):
+            return False
+        times = told.deals.times
+        return all(times.get(deal.ticket, deal.time_msc) == deal.time_msc for deal in ledger.deals)
 
     def since_s(self) -> int | None:
         """Return from when on (s, server's time) the next reading's history is needed; None: what is recent will do."""

@@ -78,7 +78,9 @@ class EventLog:
         """Nothing is known anew."""
 
     def seen(self, account: Account, ledger: Ledger, asked_ns: int, now_ns: int) -> None:
-        """Record and tell what has changed."""
+        """Record and tell what has changed; where nothing can be recorded, the next broker tells it."""
+        if self._log.lost:
+            return
         book = self._books.get(account.name)
         if book is None or not book.is_of(ledger):
             book = self._books[account.name] = AccountBook(ledger.login, ledger.server)

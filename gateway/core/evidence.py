@@ -5,6 +5,7 @@ untagged order alone fits; a change of stops or of a pending order by the values
 final state; a close-by by both positions' deals. Seeing nothing proves nothing by itself: see `reconcile`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from gateway.wire import constants as mt5
 from gateway.wire.structs import AccountInfo, TradeDeal, TradeOrder, TradePosition, TradeRequest
 from gateway.wire.tags import tag_of, untagged
 
-__all__ = ("Ledger", "Verdict", "judge", "read_ledger")
+__all__ = ("Ledger", "Verdict", "judge", "may_be_there", "read_ledger", "resolved_result")
 
 RECONCILED = "reconciled"
 """A result's comment: the terminal never gave this answer, its ledger did."""
@@ -20,7 +21,10 @@ RECONCILED = "reconciled"
 _OFFSET_STEP_S = 900
 """Servers' clocks differ from UTC by multiples of a quarter of an hour."""
 _TIME_TOLERANCE_S = 15
+_CLOCK_TOLERANCE_S = 120
+"""The same, where it would be wrong to say no: clocks are set, too."""
 _RELATIVE_TOLERANCE = 1e-9
+_BY_THE_SERVER = (mt5.ORDER_REASON_SL, mt5.ORDER_REASON_TP, mt5.ORDER_REASON_SO)
 _DEAD_STATES = (mt5.ORDER_STATE_CANCELED, mt5.ORDER_STATE_REJECTED, mt5.ORDER_STATE_EXPIRED)
 
 
@@ -62,8 +66,19 @@ def read_ledger(value: Any) -> Ledger:
     )
 
 
-def judge(request: dict[str, Any], order_id: str, accepted_s: float, ledger: Ledger) -> Verdict | None:
-    """Return what became of an order accepted at `accepted_s` (seconds of our wall clock), None if nothing shows it."""
+def judge(
+    request: dict[str, Any],
+    order_id: str,
+    accepted_s: float,
+    ledger: Ledger,
+    is_known: Callable[[TradeOrder], bool] = lambda order: False,
+    is_alone: Callable[[], bool] = lambda: True,
+) -> Verdict | None:
+    """Return what became of an order accepted at `accepted_s` (seconds of our wall clock), None if nothing shows it.
+
+    `is_known` tells of an order in the ledger that it is known whose it is, `is_alone` that no other order without an
+    answer is like this one: else only its tag tells them apart.
+    """
     action = request.get("action")
     if action == mt5.TRADE_ACTION_SLTP:
         return _stops(request, ledger)
@@ -72,14 +87,41 @@ def judge(request: dict[str, Any], order_id: str, accepted_s: float, ledger: Led
     if action == mt5.TRADE_ACTION_REMOVE:
         return _removed(request, ledger)
     if action == mt5.TRADE_ACTION_CLOSE_BY:
-        return _closed_by(request, ledger)
+        return _closed_by(request, tag_of(order_id), ledger, is_known)
     if action in (mt5.TRADE_ACTION_DEAL, mt5.TRADE_ACTION_PENDING):
-        return _entered(request, tag_of(order_id), accepted_s, ledger)
+        return _entered(request, tag_of(order_id), accepted_s, ledger, is_known, is_alone)
     return None
 
 
-def _entered(request: dict[str, Any], tag: str, accepted_s: float, ledger: Ledger) -> Verdict | None:
-    order = _tagged(tag, ledger) or _alike(request, accepted_s, ledger)
+def resolved_result(request: dict[str, Any], ticket: int, comment: str) -> list[Any]:
+    """Return the answer to an order of which somebody says that the terminal has executed it under a ticket."""
+    volume = request.get("volume", 0.0)
+    return _verdict(request, mt5.TRADE_RETCODE_DONE, order=ticket, volume=volume, comment=comment).result
+
+
+def may_be_there(
+    request: dict[str, Any], accepted_s: float, ledger: Ledger, is_known: Callable[[TradeOrder], bool]
+) -> bool:
+    """Tell whether an order that nothing shows could still be one whose comment was overwritten: one that is nobody's,
+    and fits. Then nobody can say that it wasn't executed."""
+    if request.get("action") not in (mt5.TRADE_ACTION_DEAL, mt5.TRADE_ACTION_PENDING):
+        return False
+    return any(not is_known(order) for order in _candidates(request, accepted_s, ledger, _CLOCK_TOLERANCE_S))
+
+
+def _entered(
+    request: dict[str, Any],
+    tag: str,
+    accepted_s: float,
+    ledger: Ledger,
+    is_known: Callable[[TradeOrder], bool],
+    is_alone: Callable[[], bool],
+) -> Verdict | None:
+    order = _tagged(tag, ledger)
+    if order is None:
+        order = _alike(request, accepted_s, ledger, is_known)
+        if order is not None and not is_alone():
+            return None
     if order is None:
         deals = [deal for deal in ledger.deals if deal.comment.startswith(tag)]
         return _filled(request, deals[0].order, deals) if deals else None
@@ -99,23 +141,32 @@ def _tagged(tag: str, ledger: Ledger) -> TradeOrder | None:
     return min(found, key=lambda order: order.ticket, default=None)
 
 
-def _alike(request: dict[str, Any], accepted_s: float, ledger: Ledger) -> TradeOrder | None:
+def _alike(
+    request: dict[str, Any], accepted_s: float, ledger: Ledger, is_known: Callable[[TradeOrder], bool]
+) -> TradeOrder | None:
     """Return the one order that can only be ours though its comment was overwritten; a magic number must say so."""
-    magic, volume, position = request.get("magic", 0), request.get("volume", 0.0), request.get("position", 0)
-    if not magic:
+    if not request.get("magic", 0):
         return None
-    found = [
+    found = [o for o in _candidates(request, accepted_s, ledger, _TIME_TOLERANCE_S) if not is_known(o)]
+    return found[0] if len(found) == 1 else None
+
+
+def _candidates(request: dict[str, Any], accepted_s: float, ledger: Ledger, tolerance_s: float) -> list[TradeOrder]:
+    """Return the untagged orders that fit a request, and its time within a tolerance."""
+    volume, position = request.get("volume", 0.0), request.get("position", 0)
+    hedging = ledger.account.margin_mode == mt5.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
+    return [
         order
         for order in [*ledger.orders.values(), *ledger.history.values()]
-        if order.magic == magic
+        if order.magic == request.get("magic", 0)
+        and order.reason not in _BY_THE_SERVER
         and untagged(order.comment) == order.comment
         and order.symbol == request.get("symbol", order.symbol)
         and order.type == request.get("type", 0)
         and _same(order.volume_initial, volume)
-        and (not position or order.position_id == position)
-        and _same_time(order.time_setup, accepted_s)
+        and (order.position_id == position if position else not hedging or order.position_id in (0, order.ticket))
+        and _same_time(order.time_setup, accepted_s, tolerance_s)
     ]
-    return found[0] if len(found) == 1 else None
 
 
 def _filled(request: dict[str, Any], ticket: int, deals: list[TradeDeal], order: TradeOrder | None = None) -> Verdict:
@@ -160,9 +211,17 @@ def _removed(request: dict[str, Any], ledger: Ledger) -> Verdict | None:
     return _verdict(request, mt5.TRADE_RETCODE_DONE if canceled else mt5.TRADE_RETCODE_INVALID_ORDER, order=ticket)
 
 
-def _closed_by(request: dict[str, Any], ledger: Ledger) -> Verdict | None:
+def _closed_by(
+    request: dict[str, Any], tag: str, ledger: Ledger, is_known: Callable[[TradeOrder], bool]
+) -> Verdict | None:
     wanted = (request.get("position", 0), request.get("position_by", 0))
-    deals = [deal for deal in ledger.deals if deal.entry == mt5.DEAL_ENTRY_OUT_BY and deal.position_id in wanted]
+    deals = [
+        deal
+        for deal in ledger.deals
+        if deal.entry == mt5.DEAL_ENTRY_OUT_BY
+        and deal.position_id in wanted
+        and _may_be_of(deal, tag, ledger, is_known)
+    ]
     if {deal.position_id for deal in deals} != set(wanted):
         return None
     return _verdict(
@@ -175,18 +234,36 @@ def _closed_by(request: dict[str, Any], ledger: Ledger) -> Verdict | None:
     )
 
 
+def _may_be_of(deal: TradeDeal, tag: str, ledger: Ledger, is_known: Callable[[TradeOrder], bool]) -> bool:
+    """Tell whether a deal can be one of the order with this tag: it isn't where the deal is known to be another's."""
+    order = ledger.history.get(deal.order) or ledger.orders.get(deal.order)
+    comments = [deal.comment] if order is None else [deal.comment, order.comment]
+    if any(comment.startswith(tag) for comment in comments):
+        return True
+    if any(untagged(comment) != comment for comment in comments):
+        return False
+    return order is None or not is_known(order)
+
+
 def _verdict(
-    request: dict[str, Any], retcode: int, *, deal: int = 0, order: int = 0, volume: float = 0.0, price: float = 0.0
+    request: dict[str, Any],
+    retcode: int,
+    *,
+    deal: int = 0,
+    order: int = 0,
+    volume: float = 0.0,
+    price: float = 0.0,
+    comment: str = RECONCILED,
 ) -> Verdict:
     fields = [request.get(name, kind()) for name, kind in TradeRequest.__annotations__.items()]
-    return Verdict(retcode, [retcode, deal, order, volume, price, 0.0, 0.0, RECONCILED, 0, 0, fields])
+    return Verdict(retcode, [retcode, deal, order, volume, price, 0.0, 0.0, comment, 0, 0, fields])
 
 
 def _same(left: float, right: float) -> bool:
     return abs(left - right) <= _RELATIVE_TOLERANCE * max(abs(left), abs(right), 1.0)
 
 
-def _same_time(server_s: float, wall_s: float) -> bool:
+def _same_time(server_s: float, wall_s: float, tolerance_s: float) -> bool:
     """Tell whether a time of the server's clock can be one of ours: the offset between them is unknown here."""
     distance = (server_s - wall_s) % _OFFSET_STEP_S
-    return min(distance, _OFFSET_STEP_S - distance) <= _TIME_TOLERANCE_S
+    return min(distance, _OFFSET_STEP_S - distance) <= tolerance_s

@@ -3,9 +3,11 @@
 cimport cython
 
 from gateway.core.intents cimport Intent
+from gateway.core.limitset cimport LimitTable
 
 cdef int _ENTRY, _EXIT, _CANCEL
 cdef object _DEAL
+cdef long long _LAG_NS
 
 
 cdef class Group:
@@ -16,7 +18,7 @@ cdef class Group:
 cdef class Tally:
     cdef public str symbol
     cdef public Group group
-    cdef public long long bought, sold, buys, sells, items, worst, count
+    cdef public long long bought, sold, buys, sells, claimed, items, worst, count
 
 
 cdef class Claim:
@@ -27,7 +29,7 @@ cdef class Claim:
 
 
 cdef class Book:
-    cdef object _canonical
+    cdef LimitTable _table
     # What the terminal last showed.
     cdef public bint netting
     cdef public object reading
@@ -64,6 +66,12 @@ cdef class Book:
     @cython.locals(claim=Claim)
     cpdef settled(self, object number, object ticket, long long now_ns)
 
+    @cython.locals(claim=Claim, known=dict)
+    cpdef seen(self, object ledger, long long asked_ns)
+
+    @cython.locals(claim=Claim, owners=dict)
+    cpdef _rebuild(self)
+
     @cython.locals(tally=Tally)
     cdef _count(self, Claim claim, int sign)
 
@@ -72,3 +80,6 @@ cdef class Book:
 
     @cython.locals(net="long long", worst="long long", count="long long", group=Group)
     cdef _weigh(self, Tally tally)
+
+
+cdef bint _is_shown(Claim claim, dict orders, dict history, long long asked_ns) except -1

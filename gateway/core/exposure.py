@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.core.evidence import Ledger
 from gateway.core.intents import CANCEL, ENTRY, EXIT, VOLUME_UNITS, Intent
+from gateway.core.limitset import LimitTable
 from gateway.wire import constants as mt5
 
 __all__ = ("Book", "Claim", "Group", "Tally")
@@ -20,6 +21,7 @@ __all__ = ("Book", "Claim", "Group", "Tally")
 LAG_NS = 10_000_000_000
 """An order that was executed, and whose ticket no reading shows, counts on for so long after its answer."""
 
+_LAG_NS = LAG_NS
 _ENTRY = ENTRY
 _EXIT = EXIT
 _CANCEL = CANCEL
@@ -41,7 +43,7 @@ class Group:
 class Tally:
     """One symbol of an account."""
 
-    __slots__ = ("bought", "buys", "count", "group", "items", "sells", "sold", "symbol", "worst")
+    __slots__ = ("bought", "buys", "claimed", "count", "group", "items", "sells", "sold", "symbol", "worst")
 
     def __init__(self, symbol: str, group: Group) -> None:
         self.symbol = symbol
@@ -50,6 +52,7 @@ class Tally:
         self.sold = 0
         self.buys = 0  # pending and under way
         self.sells = 0
+        self.claimed = 0  # of these, what is under way
         self.items = 0  # positions, pending orders and entries under way
         self.worst = 0
         self.count = 0
@@ -75,7 +78,7 @@ class Book:
     """One account's exposure."""
 
     __slots__ = (
-        "_canonical",
+        "_table",
         "asked_ns",
         "claims",
         "clients",
@@ -89,9 +92,9 @@ class Book:
         "total",
     )
 
-    def __init__(self, canonical: Any, netting: bool) -> None:
-        """`canonical`: a symbol's name to its canonical one."""
-        self._canonical = canonical
+    def __init__(self, table: LimitTable, netting: bool) -> None:
+        """`table` knows each symbol's canonical name."""
+        self._table = table
         self.netting = netting
         self.reading: Ledger | None = None
         self.asked_ns = 0
@@ -110,7 +113,7 @@ class Book:
         """Return a symbol's tally, a new one if need be."""
         tally = self.tallies.get(symbol)
         if tally is None:
-            name = self._canonical(symbol)
+            name = self._table.canonical(symbol)
             group = self.groups.get(name)
             if group is None:
                 group = self.groups[name] = Group()
@@ -219,6 +222,7 @@ class Book:
             tally.buys += sign * claim.volume
         else:
             tally.sells += sign * claim.volume
+        tally.claimed += sign * claim.volume
         tally.items += sign
         self._weigh(tally)
         if not self.netting:
@@ -232,7 +236,11 @@ class Book:
         self.asked_ns = asked_ns
         self.netting = ledger.account.margin_mode != _HEDGING
         self.positions = ledger.positions
-        self.claims = {number: claim for number, claim in self.claims.items() if not _is_shown(claim, ledger, asked_ns)}
+        known: dict[int, Claim] = {}
+        for number, claim in self.claims.items():
+            if not _is_shown(claim, ledger.orders, ledger.history, asked_ns):
+                known[number] = claim
+        self.claims = known
         self._rebuild()
 
     def blind(self) -> None:
@@ -246,7 +254,10 @@ class Book:
         self.clients = {}
         self.total = Group()
         self.closing = {}
-        owners = {claim.ticket: claim.client_id for claim in self.claims.values() if claim.ticket}
+        owners: dict[int, str] = {}
+        for claim in self.claims.values():
+            if claim.ticket:
+                owners[claim.ticket] = claim.client_id
         for position in ledger.positions.values():
             owner = self.owners.get(position.identifier, "") or self.owners.get(position.ticket, "")
             if owner:
@@ -304,10 +315,10 @@ class Book:
 _NOTHING = Group()
 
 
-def _is_shown(claim: Claim, ledger: Ledger, asked_ns: int) -> bool:
+def _is_shown(claim: Claim, orders: dict[int, Any], history: dict[int, Any], asked_ns: int) -> bool:
     """Tell whether a reading shows all that came of an order: it was asked for after the answer, and has its ticket."""
     if not claim.settled_ns or asked_ns < claim.settled_ns:
         return False
-    if claim.ticket and (claim.ticket in ledger.orders or claim.ticket in ledger.history):
+    if claim.ticket and (claim.ticket in orders or claim.ticket in history):
         return True
-    return asked_ns - claim.settled_ns >= LAG_NS
+    return asked_ns - claim.settled_ns >= _LAG_NS

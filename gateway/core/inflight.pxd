@@ -48,6 +48,7 @@ cdef class InFlight:
     cpdef move(self, int state)
 
 
+@cython.locals(request=InFlight)
 cpdef InFlight new_request(bytes identity, object request_id, long long received_ns)
 
 

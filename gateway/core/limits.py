@@ -6,7 +6,7 @@ Rules: plain data and protocols; no behaviour.
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ("Codec", "Limits", "QuoteSource", "ReplyCacheLike")
+__all__ = ("Codec", "Limits", "QuoteSource", "RecordWriter", "ReplyCacheLike")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,9 @@ class QuoteSource(Protocol):
     def encoded_tick(self, account: str, tail: bytes, now_ns: int) -> bytes | None:
         """Return the encoded answer to `symbol_info_tick` with these encoded arguments; None: ask the terminal."""
 
+    def prices(self, account: str, tail: bytes, now_ns: int) -> tuple[float, float] | None:
+        """Return bid and ask of the same quote."""
+
 
 class ReplyCacheLike(Protocol):
     """A bounded map of encoded results that expire: `gateway.core.replycache` or its compiled twin."""
@@ -52,6 +55,42 @@ class ReplyCacheLike(Protocol):
     def __len__(self) -> int: ...
 
 
+class RecordWriter(Protocol):
+    """The hot functions of `gateway.core.records`, or of their compiled twin."""
+
+    def record(self, kind: int, sequence: int, wall_ns: int, now_ns: int, generation: int, body: bytes, /) -> bytes: ...
+    def accepted_record(
+        self,
+        sequence: int,
+        wall_ns: int,
+        now_ns: int,
+        generation: int,
+        birth_ms: int,
+        client_id: str,
+        order_id: str,
+        account_name: str,
+        is_exit: bool,
+        has_kwargs: bool,
+        tail: bytes,
+        /,
+    ) -> bytes: ...
+    def sent_record(
+        self, sequence: int, wall_ns: int, now_ns: int, generation: int, number: int, call_id: int, worker_name: str, /
+    ) -> bytes: ...
+    def settled_record(
+        self,
+        sequence: int,
+        wall_ns: int,
+        now_ns: int,
+        generation: int,
+        number: int,
+        state: int,
+        status: int,
+        result: bytes,
+        /,
+    ) -> bytes: ...
+
+
 class Codec(Protocol):
     """The hot functions of `gateway.wire.codec`; their compiled twins return plain tuples. What is rare has no twin."""
 
@@ -68,6 +107,7 @@ class Codec(Protocol):
         /,
     ) -> bytes: ...
     def encode_error(self, code: int, message: str, detail: dict[str, Any] | None, /) -> bytes: ...
+    def trade_outcome(self, result: bytes, /) -> tuple[int, int]: ...
     def worker_kind(self, frame: bytes, /) -> int: ...
     def decode_begun(self, frame: bytes, /) -> tuple[int, int]: ...
     def decode_return(self, frame: bytes, /) -> tuple[int, int, int, int, int, bytes]: ...

@@ -147,20 +147,20 @@ class Plan:
         self.watches_losses = not _WATCHES_EQUITY.isdisjoint(values)
         self.needs_value = not _NEEDS_VALUE.isdisjoint(values)
         counted = [
-            Counted(scope, (scope[0], account_name, scope[1]), limits)
-            for scope, limits in layers
-            if any(name in limits for name in _COUNTED)
+            Counted(scope, account_name, limits) for scope, limits in layers if any(name in limits for name in _COUNTED)
         ]
-        self.counted: tuple[Counted, ...] = tuple(counted)
+        self.counted: list[Counted] = counted
 
 
 class Counted:
     """The limits of one scope that count what others of that scope do, too; -1: off."""
 
     __slots__ = (
+        "days_key",
+        "entries_key",
+        "exits_key",
         "is_client",
         "is_symbol",
-        "key",
         "max_daily_requests",
         "max_entries",
         "max_exits",
@@ -170,11 +170,14 @@ class Counted:
         "text",
     )
 
-    def __init__(self, scope: Scope, key: tuple[str, str, str], limits: dict[str, Any]) -> None:
+    def __init__(self, scope: Scope, account_name: str, limits: dict[str, Any]) -> None:
         self.is_client = scope[0] == "client"
         self.is_symbol = scope[0] == "symbol"
-        self.key = key
         self.text = scope_text(scope)
+        # Under which it is counted: texts, for a text keeps its hash, and these are looked up with every order.
+        self.days_key = "\0".join((scope[0], account_name, scope[1]))
+        self.entries_key = f"entries\0{self.days_key}"
+        self.exits_key = f"exits\0{self.days_key}"
         volume = limits.get("max_open_volume")
         self.max_open_volume = -1 if volume is None else round(volume * VOLUME_UNITS)
         self.max_positions: int = limits.get("max_positions", -1)
@@ -223,11 +226,15 @@ class LimitTable:
         key = (account_name, client_id, canonical)
         plan = self._plans.get(key)
         if plan is None:
-            if len(self._plans) >= MAX_PLANS:
-                self._plans.clear()
-            named = [(kind, name) for kind, name in zip(SCOPES, key, strict=True) if name]
-            layers = [(scope, limits) for scope in named if (limits := self._of(*scope))]
-            plan = self._plans[key] = Plan(account_name, client_id, canonical, layers)
+            plan = self._put_together(key)
+        return plan
+
+    def _put_together(self, key: tuple[str, str, str]) -> Plan:
+        if len(self._plans) >= MAX_PLANS:
+            self._plans.clear()
+        named = [(kind, name) for kind, name in zip(SCOPES, key, strict=True) if name]
+        layers = [(scope, limits) for scope in named if (limits := self._of(*scope))]
+        plan = self._plans[key] = Plan(*key, layers)
         return plan
 
     def is_empty(self) -> bool:

@@ -10,8 +10,9 @@ _MAX_BYTES = 64
 _ULID_CHARACTERS = 26
 _TIME_CHARACTERS = 10
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_BASE_32 = "0123456789abcdefghijklmnopqrstuv"
-_DIGITS = dict.fromkeys(range(128), "?") | {ord(a): b for a, b in zip(_CROCKFORD, _BASE_32, strict=True)}
+_NO_DIGIT = 255
+_VALUES = bytes(_CROCKFORD.index(chr(code)) if chr(code) in _CROCKFORD else _NO_DIGIT for code in range(128))
+"""What each ASCII character is worth."""
 _LABEL = frozenset("-_.:" + "0123456789" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz")
 _MAX_TIME = 2**48
 
@@ -21,12 +22,15 @@ def birth_ms(order_id: str) -> int:
     size = len(order_id)
     if not _ULID_CHARACTERS <= size <= _MAX_BYTES or not order_id.isascii():
         return -1
-    digits = order_id[:_ULID_CHARACTERS].translate(_DIGITS)
-    if "?" in digits:
-        return -1
+    born = 0
+    for index in range(_ULID_CHARACTERS):
+        value = _VALUES[ord(order_id[index])]
+        if value == _NO_DIGIT:
+            return -1
+        if index < _TIME_CHARACTERS:
+            born = born << 5 | value
     if size > _ULID_CHARACTERS and (order_id[_ULID_CHARACTERS] != "-" or not _LABEL.issuperset(order_id)):
         return -1
-    born = int(digits[:_TIME_CHARACTERS], 32)
     return born if born < _MAX_TIME else -1
 
 

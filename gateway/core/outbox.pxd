@@ -21,19 +21,27 @@ cdef class Outbox:
     cdef readonly Stages stages
     cdef list _pending
     cdef OrderLog _log
-    cdef object _held
+    cdef object _held, _recalled
+    cdef long long _durable
     # The codec's functions, bound once.
     cdef object _encode_reply, _encode_error, _pack
 
     @cython.locals(session=Session, order=Order)
     cpdef reply(self, InFlight request, int status, bytes result)
 
+    cpdef recall(self, InFlight request, int status, bytes result)
+
+    @cython.locals(request=InFlight, status=int, result=bytes)
     cpdef release(self, long long durable)
 
     cpdef answer(self, InFlight request, bytes result)
     cpdef fail(self, InFlight request, int status, int code, str message, detail)
     cpdef refuse(self, InFlight request, int code, str message)
     cpdef notice(self, Session session, str kind, result)
+
+    @cython.locals(session=Session)
+    cpdef notice_all(self, list sessions, str kind, result)
+
     cpdef bint is_empty(self)
 
     # `now` stays a Python integer: made once, used by every reply.

@@ -28,13 +28,26 @@ _FIRST_REFUSAL = int(Code.REFUSED)
 class Outbox:
     """Replies and notices until the next flush."""
 
-    __slots__ = ("_encode_error", "_encode_reply", "_held", "_log", "_pack", "_pending", "counters", "stages")
+    __slots__ = (
+        "_durable",
+        "_encode_error",
+        "_encode_reply",
+        "_held",
+        "_log",
+        "_pack",
+        "_pending",
+        "_recalled",
+        "counters",
+        "stages",
+    )
 
     def __init__(self, codec: Codec, counters: Counters, stages: Stages, log: OrderLog) -> None:
         self.counters = counters
         self.stages = stages
         self._log = log
         self._held: deque[tuple[int, InFlight]] = deque()  # replies whose record, of this sequence, isn't durable yet
+        self._recalled: deque[tuple[int, InFlight, int, bytes]] = deque()  # the same of what is told again
+        self._durable = 0
         self._encode_reply = codec.encode_reply
         self._encode_error = codec.encode_error
         self._pack = codec.pack
@@ -61,11 +74,23 @@ class Outbox:
         else:
             self._pending.append(request)
 
+    def recall(self, request: InFlight, status: int, result: bytes) -> None:
+        """Give a reply that tells what is recorded: not before that is durable, where replies wait for it."""
+        request.move(_ANSWERED)
+        if self._log.gated and self._log.sequence > self._durable:
+            self._recalled.append((self._log.sequence, request, status, result))
+        else:
+            self.reply(request, status, result)
+
     def release(self, durable: int) -> None:
         """Let those replies leave whose records are durable, up to and including this sequence."""
-        held = self._held
+        self._durable = durable
+        held, recalled = self._held, self._recalled
         while held and held[0][0] <= durable:
             self._pending.append(held.popleft()[1])
+        while recalled and recalled[0][0] <= durable:
+            _, request, status, result = recalled.popleft()
+            self.reply(request, status, result)
 
     def answer(self, request: InFlight, result: bytes) -> None:
         """Reply OK on the gateway's own account."""
@@ -86,6 +111,13 @@ class Outbox:
         """Tell a session something that it didn't ask."""
         self.counters.notices += 1
         self._pending.append((session.identity, self._encode_reply(0, kind, self._pack(result), None)))
+
+    def notice_all(self, sessions: list[Session], kind: str, result: Any) -> None:
+        """Tell several sessions the same; it is encoded once."""
+        frame = self._encode_reply(0, kind, self._pack(result), None)
+        self.counters.notices += len(sessions)
+        for session in sessions:
+            self._pending.append((session.identity, frame))
 
     def is_empty(self) -> bool:
         """Tell whether nothing waits for the flush."""

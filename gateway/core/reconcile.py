@@ -1,23 +1,28 @@
 """What becomes of UNKNOWN orders: the account's ledger shows them, or has shown for long that they are not there.
 
 Rules: evidence that an order happened counts at once. That it didn't is concluded only when no worker can still hold
-it, the terminal is connected and its account proven, MIN_READS readings in a row agree, and it has been quiet for the
-account's settle time. Evidence that comes later reopens it, and is counted as an alarm. Nothing here ever sends an
+it, the terminal is connected and its account proven, MIN_READS readings in a row agree, it has been quiet for the
+account's settle time, and no order that is nobody's could be it with its comment overwritten: then it stays UNKNOWN.
+Evidence that comes later reopens it, and is counted as an alarm; but a change, a removal or a close-by that wasn't
+found shows no name: what is done later may be another order's doing, and reopens nothing. Nothing here ever sends an
 order.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from gateway.core.accounts import Account
 from gateway.core.dedupe import Order
-from gateway.core.evidence import Ledger, judge
+from gateway.core.evidence import Ledger, judge, may_be_there
 from gateway.core.limits import Codec
 from gateway.core.orderlog import OrderLog
-from gateway.core.orders import trade_request
+from gateway.core.orders import look_alike, trade_request
 from gateway.core.outbox import Outbox
 from gateway.core.session import SessionTable
 from gateway.core.states import OrderState
+from gateway.wire.constants import TRADE_ACTION_DEAL, TRADE_ACTION_PENDING
 from gateway.wire.errors import Code, Status
+from gateway.wire.structs import TradeOrder
 
 __all__ = ("Reconciler",)
 
@@ -28,6 +33,8 @@ PROBATION = 3
 WINDOW_S = 86_400
 """How much further back than the order the history is read: the server's clock may be far from ours."""
 
+_NAMED = (TRADE_ACTION_DEAL, TRADE_ACTION_PENDING)
+"""Actions that the ledger shows by an order of their own."""
 _NOT_FOUND = int(OrderState.NOT_FOUND)
 _OK = int(Status.OK)
 _REFUSED = int(Status.REFUSED)
@@ -47,7 +54,16 @@ class _Steadiness:
 class Reconciler:
     """Looks after the orders in doubt of all accounts; a `watch.Listener`."""
 
-    def __init__(self, codec: Codec, outbox: Outbox, sessions: SessionTable, log: OrderLog) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        outbox: Outbox,
+        sessions: SessionTable,
+        log: OrderLog,
+        owner_of: Callable[[str, int, str], str] = lambda account_name, ticket, comment: "",
+    ) -> None:
+        """`owner_of` tells whose an account's ticket with some comment is; "": nobody's, as far as is known."""
+        self._owner_of = owner_of
         self._codec = codec
         self._outbox = outbox
         self._sessions = sessions
@@ -76,31 +92,20 @@ class Reconciler:
             if order.account_name == account.name and order.doubted_ns <= asked_ns:
                 self._judge(order, account, ledger, steady, asked_ns)
 
-    def _judge(self, order: Order, account: Account, ledger: Ledger, steady: _Steadiness, asked_ns: int) -> None:
-        args, kwargs = self._codec.decode_arguments(order.tail, order.has_kwargs)
-        fields, _ = trade_request(args, kwargs)
-        if fields is None:
-            return
-        verdict = judge(fields, order.order_id, order.accepted_wall_ns / _NS_PER_S, ledger)
-        if verdict is not None:
-            self._outbox.counters.orders_reconciled += 1
-            self._settle(order, int(OrderState.ANSWERED), _OK, self._codec.pack(verdict.result))
-            return
-        settle_ns = account.rules.settle_ns
-        if order.state == _NOT_FOUND:
-            if asked_ns - steady.since_ns >= PROBATION * settle_ns:
-                del self._log.unknown[order.number]
-            return
-        quiet_since_ns = max(order.released_ns, order.doubted_ns, steady.since_ns)
-        if order.released_ns and steady.reads >= MIN_READS and asked_ns - quiet_since_ns >= settle_ns:
-            self._outbox.counters.orders_not_found += 1
-            text = (
-                f"order {order.order_id} left, and in {settle_ns // _NS_PER_S} s the terminal has shown no trace of it"
-            )
-            result = self._codec.encode_error(int(Code.NOT_EXECUTED), text, {"worker": order.worker_name})
-            self._settle(order, _NOT_FOUND, _REFUSED, result)
+    def _is_alone(self, order: Order, fields: dict[str, Any]) -> bool:
+        """Tell whether no other order of the account that has no answer would do the same under the same magic number.
+        O(orders without an answer)."""
+        for other in self._log.table.unsettled.values():
+            if other is not order and other.account_name == order.account_name:
+                args, kwargs = self._codec.decode_arguments(other.tail, other.has_kwargs)
+                others, _ = trade_request(args, kwargs)
+                same = others is not None and look_alike(fields, others)
+                if same and others is not None and others.get("magic", 0) == fields.get("magic", 0):
+                    return False
+        return True
 
-    def _settle(self, order: Order, state: int, status: int, result: bytes) -> None:
+    def settle(self, order: Order, state: int, status: int, result: bytes) -> None:
+        """Note the fate of an order in doubt, and tell its client."""
         self._log.resolve(order, state, status, result)
         session = self._sessions.by_client.get(order.client_id)
         if session is not None:
@@ -110,3 +115,40 @@ class Reconciler:
                 "result": self._codec.unpack(result),
             }
             self._outbox.notice(session, "answered", told)
+
+    def _judge(self, order: Order, account: Account, ledger: Ledger, steady: _Steadiness, asked_ns: int) -> None:
+        args, kwargs = self._codec.decode_arguments(order.tail, order.has_kwargs)
+        fields, _ = trade_request(args, kwargs)
+        if fields is None:
+            return
+        accepted_s = order.accepted_wall_ns / _NS_PER_S
+
+        def is_known(shown: TradeOrder) -> bool:
+            return self._owner_of(account.name, shown.ticket, shown.comment) != ""
+
+        verdict = None
+        if order.state != _NOT_FOUND or fields.get("action") in _NAMED:
+
+            def is_alone() -> bool:
+                return self._is_alone(order, fields)
+
+            verdict = judge(fields, order.order_id, accepted_s, ledger, is_known, is_alone)
+        if verdict is not None:
+            self._outbox.counters.orders_reconciled += 1
+            self.settle(order, int(OrderState.ANSWERED), _OK, self._codec.pack(verdict.result))
+            return
+        settle_ns = account.rules.settle_ns
+        if order.state == _NOT_FOUND:
+            if asked_ns - steady.since_ns >= PROBATION * settle_ns:
+                del self._log.unknown[order.number]
+            return
+        quiet_since_ns = max(order.released_ns, order.doubted_ns, steady.since_ns)
+        if order.released_ns and steady.reads >= MIN_READS and asked_ns - quiet_since_ns >= settle_ns:
+            if may_be_there(fields, accepted_s, ledger, is_known):
+                return
+            self._outbox.counters.orders_not_found += 1
+            text = (
+                f"order {order.order_id} left, and in {settle_ns / _NS_PER_S:g} s the terminal has shown no trace of it"
+            )
+            result = self._codec.encode_error(int(Code.NOT_EXECUTED), text, {"worker": order.worker_name})
+            self.settle(order, _NOT_FOUND, _REFUSED, result)

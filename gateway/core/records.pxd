@@ -12,4 +12,4 @@ cpdef bytes settled_body(object number, int state, int status, bytes result)
 cpdef tuple read_settled(bytes body)
 
 @cython.locals(records=list, offset=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, rest=bytes)
-cpdef tuple scan(bytes data, object sequence)
+cpdef tuple read_sound(bytes data, object sequence)

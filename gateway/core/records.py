@@ -1,10 +1,12 @@
-"""The order journal's records, from and to bytes. It knows their form, not what to do about them.
+"""The order journal's records, from and to bytes. It knows their form, not what to do about them. What is hot in it has
+a compiled twin, `fastpath.records`.
 
 A record is, little-endian: length (u32, all of it), CRC-32 (u32, of all that follows), sequence (u64), wall clock and
 monotonic clock (u64 each, ns), generation (u32), kind (u8), three zero bytes, body. A length of zero, or the end of the
 file, is the end of what was written. An order is named by the sequence of the record that accepted it.
 """
 
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from struct import Struct
 from zlib import crc32
@@ -14,14 +16,21 @@ __all__ = (
     "Kind",
     "Record",
     "accepted_body",
+    "accepted_record",
+    "durable_body",
     "encode",
+    "outlives_power_cuts",
     "read_accepted",
     "read_sent",
     "read_settled",
+    "read_sound",
     "read_start",
+    "record",
     "scan",
     "sent_body",
+    "sent_record",
     "settled_body",
+    "settled_record",
     "start_body",
 )
 
@@ -41,6 +50,8 @@ class Kind(IntEnum):
     SWITCH = 10  # a kill switch was thrown or lifted, or a segment begins and this one is thrown
     ARMED = 11  # a client's session has asked for cancel-on-disconnect, or has ended that
     GOAL = 12  # what the gateway pursues by orders of its own: taken up, reached or withdrawn
+    RESOLVED = 13  # somebody has said what became of an order in doubt
+    DURABLE = 14  # how far the journal was on the disk for certain when this was written
 
 
 MAX_RECORD_BYTES = 67_108_864 + 4_096
@@ -53,6 +64,8 @@ _START = Struct("<16sQ")
 _ACCEPTED = Struct("<QHHHBB")
 _SENT = Struct("<QQ")
 _SETTLED = Struct("<QBB")
+_MARK = Struct("<Q")
+_COMPLETE = b"\x01"
 _IS_EXIT = 1
 _HAS_KWARGS = 2
 
@@ -63,15 +76,59 @@ def encode(kind: int, sequence: int, wall_ns: int, now_ns: int, generation: int,
     return _PREFIX.pack(_PREFIX.size + len(rest), crc32(rest)) + rest
 
 
-def start_body(boot_id: bytes, horizon_ms: int) -> bytes:
-    """Return START's body; ids born at `horizon_ms` or before and not in the journal are refused."""
-    return _START.pack(boot_id, horizon_ms)
+record = encode
+"""What the order log calls it: a record of any kind."""
+
+
+def accepted_record(
+    sequence: int,
+    wall_ns: int,
+    now_ns: int,
+    generation: int,
+    birth_ms: int,
+    client_id: str,
+    order_id: str,
+    account_name: str,
+    is_exit: bool,
+    has_kwargs: bool,
+    tail: bytes,
+) -> bytes:
+    """Return ACCEPTED."""
+    names = client_id.encode(), order_id.encode(), account_name.encode()
+    body = accepted_body(birth_ms, *names, is_exit, has_kwargs, tail)
+    return encode(Kind.ACCEPTED, sequence, wall_ns, now_ns, generation, body)
+
+
+def sent_record(
+    sequence: int, wall_ns: int, now_ns: int, generation: int, number: int, call_id: int, worker_name: str
+) -> bytes:
+    """Return SENT."""
+    return encode(Kind.SENT, sequence, wall_ns, now_ns, generation, sent_body(number, call_id, worker_name))
+
+
+def settled_record(
+    sequence: int, wall_ns: int, now_ns: int, generation: int, number: int, state: int, status: int, result: bytes
+) -> bytes:
+    """Return SETTLED."""
+    return encode(Kind.SETTLED, sequence, wall_ns, now_ns, generation, settled_body(number, state, status, result))
+
+
+def start_body(boot_id: bytes, horizon_ms: int, is_complete: bool = False) -> bytes:
+    """Return START's body; ids born at `horizon_ms` or before and not in the journal are refused. `is_complete`:
+    a power cut takes nothing that matters, for what follows from a record leaves only when that is on the disk, or
+    because nothing follows any more."""
+    return _START.pack(boot_id, horizon_ms) + (_COMPLETE if is_complete else b"")
 
 
 def read_start(body: bytes) -> tuple[bytes, int]:
     """Return boot id and horizon (ms)."""
-    boot_id, horizon_ms = _START.unpack(body)
+    boot_id, horizon_ms = _START.unpack_from(body)
     return boot_id, horizon_ms
+
+
+def outlives_power_cuts(body: bytes) -> bool:
+    """Tell of START's body whether the journal behind it is never behind what has left."""
+    return body[_START.size :] == _COMPLETE
 
 
 def accepted_body(
@@ -126,43 +183,72 @@ def read_settled(body: bytes) -> tuple[int, int, int, bytes]:
 Record = tuple[int, int, int, int, bytes]
 """Sequence, wall clock (ns), generation, kind, body."""
 
+SoundReader = Callable[[bytes, int], tuple[list[Record], int]]
 
-def scan(data: bytes, sequence: int) -> tuple[list[Record], int, str]:
-    """Read a segment from its first byte; `sequence` is its first record's. O(size).
 
-    Returns its records, where they end, and what stands there: "" for nothing, "torn" where the last record was cut
-    short and nothing sound follows it, else the damage.
-    """
+def read_sound(data: bytes, sequence: int) -> tuple[list[Record], int]:
+    """Read records while they are sound and numbered from `sequence` on; return them, and where they end. O(size)."""
     records: list[Record] = []
     offset = 0
     size = len(data)
     while size - offset >= _FIRST:
         length, checksum = _PREFIX.unpack_from(data, offset)
-        if length == 0:
-            break
         if length < _FIRST or length > size - offset:
-            return records, offset, _problem(data, offset, sequence)
+            break
         rest = data[offset + _PREFIX.size : offset + length]
         found, wall_ns, _, generation, kind = _HEAD.unpack_from(rest)
-        if crc32(rest) != checksum:
-            return records, offset, _problem(data, offset, sequence)
-        if found != sequence:
-            return records, offset, f"expected record {sequence} at byte {offset}, found {found}"
+        if crc32(rest) != checksum or found != sequence:
+            break
         records.append((found, wall_ns, generation, kind, rest[_HEAD.size :]))
         sequence += 1
         offset += length
-    if any(data[offset : offset + _FIRST]):
-        return records, offset, _problem(data, offset, sequence)
-    return records, offset, ""
+    return records, offset
 
 
-def _problem(data: bytes, offset: int, sequence: int) -> str:
-    """Tell a torn tail from a damaged middle: behind the latter stands a record that is sound."""
+def scan(data: bytes, sequence: int, read: SoundReader = read_sound) -> tuple[list[Record], int, str]:
+    """Read a segment from its first byte; `sequence` is its first record's; `read`: `read_sound`, or its twin. O(size).
+
+    Returns its records, where they end, and what stands there: "" for nothing, "torn" where the last record was cut
+    short and nothing sound follows it, else the damage. What was never on the disk for certain may have holes after a
+    power cut: where the journal says that it waits for the disk, it is torn at the first of them.
+    """
+    records, end = read(data, sequence)
+    if not data[end:].strip(b"\0"):
+        return records, end, ""
+    waits = next((outlives_power_cuts(body) for *_, kind, body in reversed(records) if kind == Kind.START), None)
+    return records, end, _problem(data, end, sequence + len(records), waits)
+
+
+def _problem(data: bytes, offset: int, sequence: int, waits: bool | None) -> str:
+    """Tell a torn tail from a damaged middle: behind the latter stands a record that is sound. Where the journal waits
+    for the disk (None: it isn't known), it must say that the damaged record was there."""
+    length, checksum = _PREFIX.unpack_from(data, offset) if len(data) - offset >= _FIRST else (0, 0)
+    if _FIRST <= length <= len(data) - offset and crc32(data[offset + _PREFIX.size : offset + length]) == checksum:
+        found = _HEAD.unpack_from(data, offset + _PREFIX.size)[0]
+        return f"expected record {sequence} at byte {offset}, found {found}"
+    behind = list(_sound_behind(data, offset, sequence))
+    marks = [_MARK.unpack(body)[0] for _, kind, body in behind if kind == Kind.DURABLE and len(body) == _MARK.size]
+    if not behind or ((waits or (waits is None and marks)) and all(mark < sequence for mark in marks)):
+        return "torn"
+    return f"record {sequence} at byte {offset} is damaged, and record {behind[0][0]} behind it is sound"
+
+
+def _sound_behind(data: bytes, offset: int, sequence: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the sound records that stand anywhere behind a place: sequence, kind, body. O(size²) at the worst, and
+    seldom more than O(size)."""
     end = min(len(data.rstrip(b"\0")), len(data) - _FIRST + 1)
-    for place in range(offset + 1, end):
+    place = offset + 1
+    while place < end:
         length, checksum = _PREFIX.unpack_from(data, place)
         if _FIRST <= length <= len(data) - place:
-            found = _HEAD.unpack_from(data, place + _PREFIX.size)[0]
+            found, _, _, _, kind = _HEAD.unpack_from(data, place + _PREFIX.size)
             if sequence <= found < sequence + 2**32 and crc32(data[place + _PREFIX.size : place + length]) == checksum:
-                return f"record {sequence} at byte {offset} is damaged, and record {found} behind it is sound"
-    return "torn"
+                yield found, kind, data[place + _FIRST : place + length]
+                place += length
+                continue
+        place += 1
+
+
+def durable_body(sequence: int) -> bytes:
+    """Return DURABLE's body: every record up to this one was on the disk."""
+    return _MARK.pack(sequence)

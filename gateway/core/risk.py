@@ -8,7 +8,7 @@ losses are measured against, are in the journal before anything follows from the
 from typing import Any
 
 from gateway.core.accounts import Account
-from gateway.core.checks import Checks, likeness
+from gateway.core.checks import Checks
 from gateway.core.dedupe import Order
 from gateway.core.equity import CHANGED, URGENT, DayClock, EquityWatch
 from gateway.core.evidence import Ledger
@@ -77,7 +77,7 @@ class Risk:
         self.accounts = {
             account.name: AccountRisk(
                 account,
-                Book(self.table.canonical, True),
+                Book(self.table, True),
                 EquityWatch(DayClock(rules.reset_minutes, rules.reset_on_server)),
                 values[account.name],
             )
@@ -93,7 +93,7 @@ class Risk:
         self, fields: dict[str, Any], account_name: str, client_id: str, now_ns: int
     ) -> tuple[Intent | None, Refusal | None]:
         """Return what an order would do, and what stands against it, if anything does. O(scopes), and O(symbols) where
-        `max_notional` is set, O(orders under way) where `min_margin_level_percent` is."""
+        `max_notional` or `min_margin_level_percent` is set."""
         wall_ns = now_ns + self._log.wall_offset_ns
         return self._checks.judge(fields, self.accounts[account_name], client_id, now_ns, wall_ns)
 
@@ -108,13 +108,13 @@ class Risk:
         is_exit = intent.effect == _EXIT or intent.effect == _CANCEL
         risk.book.claim(order.number, order.client_id, intent, intent.effect == _EXIT)
         if plan.max_alike > 0 and intent.effect == _ENTRY:
-            checks.alike.take(likeness(intent), plan.max_alike, now_ns)
+            checks.alike.take(intent.likeness, plan.max_alike, now_ns)
         for counted in plan.counted:
             limit = counted.max_exits if is_exit else counted.max_entries
             if limit > 0:
-                checks.rates.take((counted.key, is_exit), limit, now_ns)
+                checks.rates.take(counted.exits_key if is_exit else counted.entries_key, limit, now_ns)
             if counted.max_daily_requests >= 0:
-                self._checks.days.take(counted.key, risk.equity.clock.of(now_ns + self._log.wall_offset_ns))
+                checks.days.take(counted.days_key, risk.equity.clock.of(now_ns + self._log.wall_offset_ns))
 
     def settled(self, order: Order, state: int, status: int, result: bytes, now_ns: int) -> None:
         """Take note of what became of an order: what didn't happen counts no more, what did counts until it is seen."""
@@ -124,7 +124,7 @@ class Risk:
         if state != _ANSWERED or status != _OK:
             risk.book.drop(order.number)
             return
-        retcode, ticket = _outcome(self._codec.unpack(result))
+        retcode, ticket = self._codec.trade_outcome(result)
         if retcode in _REFUSALS:
             risk.book.drop(order.number)
         else:
@@ -184,7 +184,7 @@ class Risk:
     def _begin(self) -> None:
         """Know nothing but what is under way: until the next readings nothing that needs them is permitted."""
         for risk in self.accounts.values():
-            risk.book = Book(self.table.canonical, risk.account.proof.get("margin_mode", 0) != _HEDGING)
+            risk.book = Book(self.table, risk.account.proof.get("margin_mode", 0) != _HEDGING)
         for order in self._log.table.unsettled.values():
             self._reclaim(order)
 
@@ -225,7 +225,7 @@ class Risk:
                     plan = self.table.plan(order.account_name, order.client_id, "")
                     for counted in plan.counted:
                         if counted.max_daily_requests >= 0:
-                            self._checks.days.take(counted.key, risk.equity.clock.of(wall_ns))
+                            self._checks.days.take(counted.days_key, risk.equity.clock.of(wall_ns))
 
     def begin_segment(self) -> None:
         """Record what must outlive the journal's older segments."""
@@ -244,11 +244,3 @@ class Risk:
         risk.recorded_ns = now_ns
         risk.is_unrecorded = False
         self._log.note(int(Kind.EQUITY), self._codec.pack({"account": risk.account.name, **risk.equity.told()}))
-
-
-def _outcome(result: Any) -> tuple[int, int]:
-    """Return retcode and order ticket of a terminal's answer, 0 for what isn't there."""
-    try:
-        return int(result[0]), int(result[2])
-    except (TypeError, ValueError, IndexError, KeyError):
-        return 0, 0

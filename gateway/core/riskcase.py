@@ -3,26 +3,16 @@
 Rules: plain data; a refusal names the limit, whose it is, what was expected and what was found.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.core.accounts import Account
 from gateway.core.equity import EquityWatch
 from gateway.core.exposure import Book
 from gateway.core.intents import Intent
 from gateway.core.limitset import Plan
-from gateway.core.valuation import SymbolValue
+from gateway.core.valuation import SymbolValue, Valuation
 
-__all__ = ("AccountRisk", "Case", "Refusal", "Values", "refusal", "told")
-
-
-class Values(Protocol):
-    """What is known of an account's symbols: `valuation.Valuation`."""
-
-    def value(self, symbol: str, now_ns: int) -> SymbolValue | None:
-        """Return what is known of a symbol, if it is fresh enough."""
-
-    def look(self, now_ns: int) -> None:
-        """Ask for what is missing."""
+__all__ = ("AccountRisk", "Case", "Refusal", "refusal", "told")
 
 
 class AccountRisk:
@@ -30,7 +20,7 @@ class AccountRisk:
 
     __slots__ = ("account", "book", "equity", "is_unrecorded", "recorded_ns", "values")
 
-    def __init__(self, account: Account, book: Book, equity: EquityWatch, values: Values) -> None:
+    def __init__(self, account: Account, book: Book, equity: EquityWatch, values: Valuation) -> None:
         self.account = account
         self.book = book
         self.equity = equity
@@ -42,7 +32,7 @@ class AccountRisk:
 class Case:
     """One order before the checks."""
 
-    __slots__ = ("intent", "is_entry", "now_ns", "plan", "risk", "value", "wall_ns")
+    __slots__ = ("ask", "bid", "intent", "is_entry", "now_ns", "plan", "risk", "value", "wall_ns")
 
     def __init__(self, intent: Intent, plan: Plan, risk: AccountRisk, now_ns: int, wall_ns: int) -> None:
         self.intent = intent
@@ -52,6 +42,8 @@ class Case:
         self.wall_ns = wall_ns
         self.is_entry = False
         self.value: SymbolValue | None = None  # its symbol's, where a limit needs it
+        self.bid = 0.0  # the live quote, where a limit needs it; 0.0: none, or not looked for
+        self.ask = 0.0
 
 
 class Refusal:

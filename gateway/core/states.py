@@ -59,7 +59,7 @@ class OrderState(IntEnum):
 
 
 ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
-    OrderState.ACCEPTED: frozenset({OrderState.SENT, OrderState.REFUSED}),
+    OrderState.ACCEPTED: frozenset({OrderState.SENT, OrderState.UNKNOWN, OrderState.REFUSED}),
     OrderState.SENT: frozenset({OrderState.SENT, OrderState.UNKNOWN, OrderState.ANSWERED, OrderState.REFUSED}),
     OrderState.UNKNOWN: frozenset({OrderState.ANSWERED, OrderState.REFUSED, OrderState.NOT_FOUND}),
     OrderState.ANSWERED: frozenset(),
@@ -67,6 +67,7 @@ ORDER_MOVES: Final[dict[OrderState, frozenset[OrderState]]] = {
     OrderState.NOT_FOUND: frozenset({OrderState.ANSWERED}),
 }
 """The same for accepted orders. SENT follows itself where a CALL couldn't be handed over and goes to another worker;
+UNKNOWN follows ACCEPTED where a power cut may have taken the record that it was sent;
 ANSWERED follows NOT_FOUND where evidence came after all: an alarm."""
 
 ORDER_MOVE_MASKS: Final[tuple[int, ...]] = tuple(

@@ -61,7 +61,7 @@ class Counters:
         self.reads_repeated = 0  # their worker died
         self.reads_unanswered = 0  # replied NO_REPLY
         self.late_returns = 0  # a read's, after that
-        self.stray_frames = 0  # a RETURN or BEGUN of another generation or an unknown call, a stranger's HEARTBEAT
+        self.stray_frames = 0  # of another generation or an unknown call, a stranger's HEARTBEAT, a request again
         self.malformed_from_workers = 0
         self.sessions_opened = 0
         self.sessions_ended = 0  # by bye

@@ -6,7 +6,7 @@ cimport cython
 cdef class RateWindow:
     cdef readonly Py_ssize_t limit
     cdef public long long newest_ns
-    cdef list _times
+    cdef long long[::1] _times
     cdef Py_ssize_t _cursor
 
     cpdef bint is_full(self, long long now_ns, long long window_ns)

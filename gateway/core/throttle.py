@@ -4,6 +4,7 @@ It must never know what a scope is. Rules: the windows are exact, not buckets; w
 memory is bounded, and forgets what can't matter any more first.
 """
 
+from array import array
 from collections.abc import Hashable
 
 __all__ = ("DayCounts", "RateWindow", "Throttle")
@@ -20,7 +21,7 @@ class RateWindow:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.newest_ns = -(2**62)
-        self._times: list[int] = [self.newest_ns] * limit
+        self._times = array("q", [self.newest_ns] * max(limit, 1))
         self._cursor = 0
 
     def is_full(self, now_ns: int, window_ns: int) -> bool:
@@ -42,9 +43,8 @@ class RateWindow:
     def resized(self, limit: int) -> "RateWindow":
         """Return a window of another limit that remembers the same orders, as many as it can."""
         window = RateWindow(limit)
-        times = self._times[self._cursor :] + self._times[: self._cursor]
-        for time_ns in times[-limit:] if limit else ():
-            window.take(time_ns)
+        for age in range(min(limit, self.limit), 0, -1):
+            window.take(self._times[(self._cursor - age) % self.limit])
         window.newest_ns = self.newest_ns
         return window
 

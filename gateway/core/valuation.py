@@ -26,6 +26,7 @@ IN_USE_NS = 600_000_000_000
 MAX_SYMBOLS = 1_024
 """Of one account; what was used longest ago goes first."""
 
+_VALUE_MAX_AGE_NS = VALUE_MAX_AGE_NS
 _OK = int(Status.OK)
 _FIELDS = {name: SymbolInfo.__match_args__.index(name) for name in SymbolInfo.__match_args__}
 _NAMES = ("bid", "ask", "last", "trade_tick_value", "trade_tick_value_loss", "trade_tick_size", "margin_initial")
@@ -51,17 +52,17 @@ class SymbolValue:
         """Return what a volume is worth at a price, or at the market's if that is higher."""
         return lots * max(price, self.ask, self.bid) * self.per_price
 
-    def margin(self, lots: float, price: float, leverage: int) -> float:
+    def margin(self, lots: float, price: float, leverage: float) -> float:
         """Return about how much margin a deal needs: the symbol's initial margin, else its value by the leverage."""
         if self.margin_initial > 0.0:
             return lots * self.margin_initial
-        return self.notional(lots, price) / max(leverage, 1)
+        return self.notional(lots, price) / max(leverage, 1.0)
 
 
 class Valuation:
     """What is known of one account's symbols."""
 
-    __slots__ = ("_account", "_codec", "_dispatcher", "_now_ns", "_plan", "_under_way", "_values")
+    __slots__ = ("_account", "_codec", "_dispatcher", "_plan", "_under_way", "_values")
 
     def __init__(self, account: Account, codec: Codec, dispatcher: Dispatcher) -> None:
         self._account = account
@@ -75,11 +76,15 @@ class Valuation:
         """Return what is known of a symbol, if it is fresh enough; it is kept up to date from now on."""
         value = self._values.get(symbol)
         if value is None:
-            if len(self._values) >= MAX_SYMBOLS:
-                del self._values[min(self._values.values(), key=lambda known: known.used_ns).symbol]
-            value = self._values[symbol] = SymbolValue(symbol)
+            value = self._new(symbol)
         value.used_ns = now_ns
-        return value if value.known_ns and now_ns - value.known_ns <= VALUE_MAX_AGE_NS else None
+        return value if value.known_ns and now_ns - value.known_ns <= _VALUE_MAX_AGE_NS else None
+
+    def _new(self, symbol: str) -> SymbolValue:
+        if len(self._values) >= MAX_SYMBOLS:
+            del self._values[min(self._values.values(), key=lambda known: known.used_ns).symbol]
+        value = self._values[symbol] = SymbolValue(symbol)
+        return value
 
     def look(self, now_ns: int) -> None:
         """Ask for what is missing or ages, if nothing is under way and somebody can answer. O(symbols)."""

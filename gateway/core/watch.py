@@ -2,7 +2,8 @@
 evidence for orders in doubt.
 
 One reading is under way for an account at a time. Each listener is told of every sound one, in order, and of every one
-that failed. Rules: a reading counts only if the terminal is connected and shows the account that was proven.
+that failed. Rules: a reading counts only if the terminal is connected and shows the account that was proven; one that
+shows nothing at all, not even money, of an account that has had some is of a terminal that isn't synchronised yet.
 """
 
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from gateway.core.inflight import CallPlan, InFlight, new_request
 from gateway.core.limits import Codec
 from gateway.core.orderlog import OrderLog
 from gateway.core.outbox import Outbox
+from gateway.core.states import OrderState
 from gateway.wire.calls import INTERNAL_CALLS, Lane
 from gateway.wire.errors import Status
 
@@ -44,12 +46,13 @@ class Listener(Protocol):
 class _Watch:
     """One account being watched."""
 
-    __slots__ = ("account", "asked", "due_ns", "newest_s")
+    __slots__ = ("account", "asked", "due_ns", "had_money", "newest_s")
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.asked = False
         self.due_ns = 0
+        self.had_money = False
         self.newest_s = 0
 
 
@@ -96,7 +99,7 @@ class Watcher:
         watch = self._watches[request.account.name]
         watch.asked = False
         watch.due_ns = now_ns + self._every_ns
-        ledger = self._read(watch.account, status, result)
+        ledger = self._read(watch, status, result)
         if ledger is None:
             self.failures += 1
             for listener in self.listeners:
@@ -124,7 +127,7 @@ class Watcher:
         watch.asked = True
         self._dispatcher.submit_own(request, watch.account.lanes[int(Lane.WATCH)])
 
-    def _read(self, account: Account, status: int, result: bytes) -> Ledger | None:
+    def _read(self, watch: _Watch, status: int, result: bytes) -> Ledger | None:
         """Return what a sound terminal of this account shows, else None."""
         if status != _OK:
             return None
@@ -134,5 +137,23 @@ class Watcher:
         except (KeyError, TypeError, ValueError, IndexError):
             self._outbox.counters.malformed_from_workers += 1
             return None
+        account = watch.account
         proven = ledger.connected and ledger.login == account.login and ledger.server == account.server
-        return ledger if proven else None
+        return ledger if proven and self._is_synchronised(watch, ledger) else None
+
+    def _is_synchronised(self, watch: _Watch, ledger: Ledger) -> bool:
+        """Tell whether a terminal has heard of its account since it was started, or has switched to it. O(orders
+        remembered) where it shows nothing."""
+        if ledger.account.balance or ledger.account.equity:
+            watch.had_money = True
+            return True
+        if ledger.positions or ledger.orders or ledger.history or ledger.deals:
+            return True
+        return not watch.had_money and not self._has_traded(watch.account.name)
+
+    def _has_traded(self, account_name: str) -> bool:
+        return any(
+            order.account_name == account_name and order.state == OrderState.ANSWERED and order.status == _OK
+            for orders in self._log.table.by_client.values()
+            for order in orders.values()
+        )

@@ -90,6 +90,8 @@ CALLS: Final[dict[str, Call]] = {
         Call("resume", Kind.GATEWAY),
         Call("flatten", Kind.GATEWAY),
         Call("switches", Kind.GATEWAY),
+        Call("resolve_order", Kind.GATEWAY),
+        Call("allow_exits", Kind.GATEWAY),
     )
 }
 """Every call by name. Of the package's 32 functions, `initialize`, `shutdown`, `login` and `last_error` are the

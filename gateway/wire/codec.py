@@ -335,6 +335,18 @@ def decode_begun(frame: bytes) -> tuple[int, int]:
     return reader.unsigned(2, "generation", 1), reader.unsigned(3, "call_id", 1)
 
 
+def trade_outcome(result: bytes) -> tuple[int, int]:
+    """Return retcode and order ticket of an encoded answer to `order_send`; 0 for what isn't there."""
+    try:
+        fields = unpack(result)
+    except RemoteProtocolError:
+        return 0, 0
+    if type(fields) is not list or len(fields) < 3:
+        return 0, 0
+    retcode, ticket = (field if type(field) is int and field >= 0 else 0 for field in (fields[0], fields[2]))
+    return retcode, ticket
+
+
 def encode_return(generation: int, call_id: int, status: int, wait_ns: int, call_ns: int, result: bytes) -> bytes:
     """Encode RETURN around an already encoded result."""
     head = pack([VERSION, int(WorkerKind.RETURN), generation, call_id, status, wait_ns, call_ns])

@@ -236,8 +236,8 @@ class ConfigError(GatewayError):
     default_code = Code.CONFIG
 
 
-class JournalError(GatewayError):
-    """The disk can't be trusted: entries stop."""
+class JournalError(Refused):
+    """The disk can't be trusted: what can't be recorded never leaves, and without a journal no broker starts."""
 
     default_code = Code.JOURNAL
 

@@ -6,6 +6,7 @@ first account proven is the one it holds to, where the settings leave it open.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from gateway.clock import monotonic_ns
@@ -22,6 +23,10 @@ PROVE_EVERY_NS: Final = 1_000_000_000
 
 PROVE_AT_LEAST_NS: Final = 5_000_000_000
 """How old a proof may become under constant load."""
+
+RETRY_WITHIN_MS: Final = 1_000
+"""The longest pause between two attempts to connect. Orders in doubt are looked for once the terminal is back: however
+long it was away, they must not wait for us."""
 
 CONNECT_GRACE_MS: Final = 10_000
 """Beyond its own time limit, a connection attempt gets this long before it counts as hung."""
@@ -99,10 +104,10 @@ class Attachment:
         settings: ConnectionSettings,
         mode: str,
         beat: Beat,
-        backoff: Backoff,
+        jitter: Callable[[], float],
         logger: logging.Logger,
     ) -> None:
-        """`mode` is the declared kind of account; "" where no orders are sent."""
+        """`mode` is the declared kind of account; "" where no orders are sent. `jitter`: see `Backoff`."""
         self._terminal = terminal
         self._login = Login(
             settings.address,
@@ -117,7 +122,7 @@ class Attachment:
         self._connect_limit_ns = (settings.connect_timeout_ms + CONNECT_GRACE_MS) * 1_000_000
         self._call_limit_ns = settings.hung_after_ms * 1_000_000
         self._beat = beat
-        self._backoff = backoff
+        self._backoff = Backoff(jitter, limit_ms=RETRY_WITHIN_MS)
         self._log = logger
         self._due_ns = 0
         self._proven_ns = 0

@@ -108,7 +108,7 @@ class Feed:
         self._beat = beat
         self._stop = stop
         self._log = logger
-        self._attachment = Attachment(terminal, settings, "", beat, Backoff(jitter), logger)
+        self._attachment = Attachment(terminal, settings, "", beat, jitter, logger)
         self._uplink = Uplink(settings.publisher, MAX_WANT_BYTES, Backoff(jitter), logger, HEARTBEAT_MS, HWM)
         self._streams: dict[str, _Stream] = {}
         self._wanted: list[str] = []

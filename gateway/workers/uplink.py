@@ -38,8 +38,9 @@ HEARTBEAT_MS: Final = 1_000
 """libzmq's own heartbeats: they turn a half-open TCP connection into a hang-up."""
 
 RECONNECT_MS: Final = 50
-RECONNECT_MAX_MS: Final = 1_000
-"""How soon and how rarely libzmq tries to connect while nobody listens."""
+RECONNECT_MAX_MS: Final = 250
+"""How soon and how rarely libzmq tries to connect while nobody listens: a broker that is killed is there again within a
+second, and its workers shouldn't be what is waited for."""
 
 
 class Uplink:

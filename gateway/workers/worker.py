@@ -97,7 +97,7 @@ class Worker:
         self._beat = beat
         self._stop = stop
         self._log = logger
-        self._attachment = Attachment(terminal, settings, settings.mode, beat, Backoff(jitter), logger)
+        self._attachment = Attachment(terminal, settings, settings.mode, beat, jitter, logger)
         self._executor = Executor(self._attachment, logger)
         self._uplink = Uplink(settings.gateway, MAX_CALL_BYTES, Backoff(jitter), logger)
         self._generation = 0

@@ -23,7 +23,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "gateway.statedir": ("gateway.wire",),
     "gateway.config": ("gateway.config", "gateway.settings", "gateway.statedir", "gateway.wire"),
     "gateway.plain": ("gateway.wire",),
-    "gateway.accel": ("fastpath", "gateway.plain", "gateway.core.replycache", "gateway.wire"),
+    "gateway.accel": ("fastpath", "gateway.plain", "gateway.core.records", "gateway.core.replycache", "gateway.wire"),
     "gateway.terminal": ("gateway.clock", "gateway.terminal", "gateway.wire"),
     "clients": ("clients", "gateway.accel", "gateway.clock", "gateway.config", "gateway.wire", "fastpath"),
 }

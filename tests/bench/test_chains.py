@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from bench import broadcast, floors, pipeline, roundtrip
+from bench import broadcast, durability, floors, killswitch, orders, pipeline, recovery, roundtrip
 from bench.context import Context
 from bench.runner import Unavailable
 
@@ -20,6 +20,15 @@ SMALL = {
     "cached": [(20, 2)],
     "pipelined": [(600, 2)],
     "steady": [(0.02, 2), (1_000,)],
+    "limits": [(20, 2)],
+    "orders-pipelined": [(600, 2)],
+    "residence": [(0.02, 2)],
+    "refusal": [(20, 2)],
+    "disk": [(0.05, 2)],
+    "disk-shared": [(600, 2)],
+    "kill": [2],
+    "kill-slow-disk": [2],
+    "recovery": [(600, 2)],
     "broadcast-single": [(2_000, 2)],
     "broadcast-batch": [(5, 2)],
 }
@@ -31,7 +40,17 @@ def programs(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "entry", [*roundtrip.ENTRIES, *pipeline.ENTRIES, *broadcast.ENTRIES], ids=lambda entry: entry.name
+    "entry",
+    [
+        *roundtrip.ENTRIES,
+        *pipeline.ENTRIES,
+        *orders.ENTRIES,
+        *durability.ENTRIES,
+        *killswitch.ENTRIES,
+        *recovery.ENTRIES,
+        *broadcast.ENTRIES,
+    ],
+    ids=lambda entry: entry.name,
 )
 def test_bench_measures_every_contender_in_every_round(entry, programs, tmp_path, monkeypatch):
     picks = iter(SMALL[entry.name.removesuffix("-ipc").removesuffix("-tcp")])

@@ -23,8 +23,9 @@ def test_every_command_is_there() -> None:
     assert {" ".join(path) for path in ALL} == {
         *("run", "worker", "feed", "ticks", "quote", "positions", "orders", "account", "symbols", "history", "stats"),
         *("exec", "events", "order", "order buy", "order sell", "order close", "order modify", "order cancel"),
+        "order resolve",
         *("order list", "order status", "journal", "journal show", "journal verify"),
-        *("kill", "resume", "flatten", "switches", "limits", "limits show", "limits set"),
+        *("kill", "resume", "flatten", "switches", "allow-exits", "limits", "limits show", "limits set"),
         *("config", "config check", "config show", "version", "simulator"),
         *(f"simulator {name}" for name in ("fault", "faults", "clear", "buy", "sell", "close", "deposit", "withdraw")),
         *(f"simulator {name}" for name in ("autotrading", "api", "connection", "account", "reset", "status")),

@@ -122,6 +122,22 @@ def test_show_tells_an_orders_life_while_its_broker_writes(run: Any, writer: Wri
     assert answered.endswith("10009 done, order 11, deal 22, 0.1 at 1.08123, Request executed")
 
 
+def test_show_tells_who_resolved_an_order_and_nothing_of_the_disk(run: Any, writer: Writer) -> None:
+    number = writer.accept(ulid())
+    writer.settle(number, OrderState.UNKNOWN, Status.UNKNOWN, ERROR)
+    writer.write(Kind.DURABLE, records.durable_body(number))
+    writer.write(Kind.RESOLVED, codec.pack([number, True, 77, "ann (operator)", "seen"]))
+    writer.answer(number)
+
+    shown = run("journal", "show", "--order", ulid()).stdout.splitlines()
+
+    assert [line.split()[4] for line in shown[1:]] == ["accepted", "unknown", "resolved", "answered"]
+    assert shown[3].endswith("executed as 77, says ann (operator): seen")
+    resolved = lines(run("journal", "show", "--json"))[3]
+    assert (resolved["by"], resolved["ticket"], resolved["why"]) == ("ann (operator)", 77, "seen")
+    assert run("journal", "verify").exit_code == 0
+
+
 def test_show_as_json_has_everything(run: Any, writer: Writer) -> None:
     writer.settle(writer.accept(ulid()), OrderState.UNKNOWN, Status.UNKNOWN, ERROR)
 

@@ -35,8 +35,18 @@ def goal(state: str = "pursued", **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kill, "_user", lambda: "ann")
+    monkeypatch.setattr(kill, "user", lambda: "ann")
     monkeypatch.setattr(kill, "LOOK_PAUSE_S", 0.0)
+
+
+def test_exits_are_allowed_by_an_operator_who_says_why(client: Any, mt5gate: Any) -> None:
+    client.answers["allow_exits"] = {"lost": "the disk is dying", "exits_allowed_by": "ann (operator)"}
+
+    result = mt5gate("allow-exits", "--reason", "getting out")
+
+    assert client.asked == [("allow_exits", {"why": "getting out", "who": "ann"})]
+    assert result.stdout == "exits go, unrecorded: the disk is dying\n"
+    assert mt5gate("allow-exits").exit_code == 2
 
 
 @pytest.fixture
@@ -140,4 +150,4 @@ def test_a_name_that_moves_the_cursor_is_escaped(halted: Any, mt5gate: Any) -> N
 
 
 def test_who_is_a_name() -> None:
-    assert isinstance(kill._user(), str)
+    assert isinstance(kill.user(), str)

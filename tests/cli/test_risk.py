@@ -47,7 +47,7 @@ TOLD = {
 
 @pytest.fixture(autouse=True)
 def user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(risk, "_user", lambda: "ann")
+    monkeypatch.setattr(risk, "user", lambda: "ann")
 
 
 def test_limits_are_shown_with_who_changed_them(client: Any, mt5gate: Any) -> None:
@@ -59,6 +59,16 @@ def test_limits_are_shown_with_who_changed_them(client: Any, mt5gate: Any) -> No
     assert "ann (operator), 2023-11-14 22:13:20.000: NFP" in shown
     assert "120 ms" in shown
     assert json.loads(mt5gate("limits", "show", "--json").stdout) == TOLD
+
+
+def test_an_account_that_nothing_is_held_against_is_not_shown_as_if_it_were_measured(client: Any, mt5gate: Any) -> None:
+    client.answers["limits"] = TOLD | {"active": False, "limits": []}
+
+    shown = mt5gate("limits", "show").stdout
+
+    assert "nothing is limited" in shown
+    assert "nothing is measured" in shown
+    assert "120 ms" not in shown
 
 
 @pytest.mark.parametrize(

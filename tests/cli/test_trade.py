@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cli import trade
 from gateway.wire import constants as mt5
 from gateway.wire.errors import (
     Busy,
@@ -199,3 +200,24 @@ def test_wrong_usage_sends_nothing(client: Any, mt5gate: Any, arguments: list[st
     assert result.exit_code == 2
     assert result.stderr
     assert client.asked == []
+
+
+@pytest.mark.parametrize(("said", "ticket"), [(("--executed", "7"), 7), (("--not-executed",), None)])
+def test_an_order_is_resolved_as_somebody_says(
+    client: Any, mt5gate: Any, monkeypatch: pytest.MonkeyPatch, said: tuple[str, ...], ticket: int | None
+) -> None:
+    monkeypatch.setattr(trade, "user", lambda: "ann")
+    client.answers["resolve_order"] = {"state": "not_found", "status": 2}
+
+    result = mt5gate("order", "resolve", "scalper", "01JCXXW7T5M0V8QK3Z9R2B4N6D", *said, "--why", "looked")
+
+    assert client.asked == [
+        ("resolve_order", "scalper", "01JCXXW7T5M0V8QK3Z9R2B4N6D", ticket, {"why": "looked", "who": "ann"})
+    ]
+    assert result.stdout == "scalper 01JCXXW7T5M0V8QK3Z9R2B4N6D: not found\n"
+
+
+@pytest.mark.parametrize("said", [(), ("--executed", "7", "--not-executed")])
+def test_an_order_is_resolved_one_way_or_the_other(client: Any, mt5gate: Any, said: tuple[str, ...]) -> None:
+    result = mt5gate("order", "resolve", "scalper", "01JCXXW7T5M0V8QK3Z9R2B4N6D", *said, "--why", "x")
+    assert (result.exit_code, client.asked) == (2, [])

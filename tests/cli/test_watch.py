@@ -238,3 +238,24 @@ def test_stats_show_a_worker_without_its_terminal_as_down(
     (line,) = (line for line in mt5gate("stats").stdout.splitlines() if line.startswith("far-1"))
     assert shown in line
     assert line.endswith("terminal: not found (-10003)")
+
+
+@pytest.mark.parametrize(
+    ("journal", "line"),
+    [
+        ({"entries_refused": "the disk is full"}, "JOURNAL: the disk is full; entries are refused; exits go\n"),
+        (
+            {"entries_refused": "dead", "exits_refused": "dead"},
+            "JOURNAL: dead; entries and exits are refused, see `mt5gate allow-exits --help`\n",
+        ),
+        (
+            {"entries_refused": "dead", "exits_allowed_by": "ann"},
+            "JOURNAL: dead; entries are refused; exits go unrecorded, says ann\n",
+        ),
+    ],
+)
+def test_stats_begin_with_what_stands_against_recording_orders(
+    client: Any, mt5gate: Any, journal: dict[str, str], line: str
+) -> None:
+    client.answers["stats"] = {"journal": journal}
+    assert mt5gate("stats").stdout.startswith(line)

@@ -103,6 +103,22 @@ CALLS_WITH_ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any], list[Any]
     "resume": (("all",), {"reason": "x", "number": 5}, [SCOPE | {"reason": "x", "number": 5}], {}),
     "flatten": (("all",), {}, [SCOPE | {"reason": ""}], {}),
     "switches": ((), {}, [], {}),
+    "resolve_order": (
+        ("scalper", "01JCXXW7T5M0V8QK3Z9R2B4N6D", 7),
+        {"why": "seen in the terminal"},
+        [
+            {
+                "client": "scalper",
+                "client_order_id": "01JCXXW7T5M0V8QK3Z9R2B4N6D",
+                "reason": "seen in the terminal",
+                "who": "",
+                "executed": True,
+                "ticket": 7,
+            }
+        ],
+        {},
+    ),
+    "allow_exits": ((), {"why": "the disk is dead"}, [{"reason": "the disk is dead", "who": ""}], {}),
     "limits": ((), {}, [], {}),
     "set_limits": (
         ({"max_volume": 1.0},),
@@ -437,6 +453,14 @@ def test_an_order_that_stays_unknown_is_said_to_be_so(broker: Any, client: Clien
     with pytest.raises(OutcomeUnknown) as caught:
         client.order_outcome(ORDER_ID, timeout=0.01)
     assert caught.value.detail == {"client_order_id": ORDER_ID, "state": "unknown"}
+
+
+def test_a_question_that_is_refused_says_nothing_of_the_order(broker: Any, client: Client) -> None:
+    """SessionFenced is a Refused: raised of the question, it would be read as "the order never left"."""
+    client.connect()
+    with Client(broker.endpoint, client_id="me"), pytest.raises(OutcomeUnknown) as caught:
+        client.order_outcome(ORDER_ID)
+    assert caught.value.detail["client_order_id"] == ORDER_ID
 
 
 def test_a_gateway_that_cant_be_asked_says_nothing_of_an_order(

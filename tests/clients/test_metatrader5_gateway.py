@@ -149,7 +149,7 @@ def test_account_that_nobody_trades_is_there_at_the_time_out(
     monkeypatch.setattr(module, "LANES_NS", 60_000_000_000)
     broker.handlers["accounts"] = lambda: [account("demo", 1, lanes={"trade": 0, "watch": 1, "query": 2})]
 
-    assert dropin.initialize(timeout=2_000)
+    assert dropin.initialize(timeout=500)
 
 
 def test_initialize_gives_up_when_the_terminal_stays_away(

@@ -69,6 +69,8 @@ PLAIN = {
     "resume": {"switch": None, "goal": None, "remaining": []},
     "flatten": {"goal": {}},
     "switches": {"switches": [], "goals": [], "armed": []},
+    "resolve_order": {"state": "answered", "status": 0},
+    "allow_exits": {"lost": "", "exits_allowed_by": "ann"},
     "limits": {"active": False, "limits": [], "bounds": {}, "operators": [], "accounts": []},
     "set_limits": {"scope": {"account": "*"}, "limits": {}},
     "order_status": {"state": "none"},

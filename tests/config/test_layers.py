@@ -184,7 +184,7 @@ def test_client_refuses_a_default_place_of_another_user(folder: Path, monkeypatc
 
 
 def test_windows_listens_on_loopback_ports(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.config.loading._on_windows", lambda: True)
+    monkeypatch.setattr("gateway.config.endpoints.on_windows", lambda: True)
 
     config = load(environ={"LOCALAPPDATA": str(folder)})
 

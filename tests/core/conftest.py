@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.core.engine import AccountRules, Engine, Limits
+from gateway.core.records import scan
 from gateway.core.replycache import ReplyCache
 from gateway.wire import codec
 from gateway.wire.messages import CallMessage, Goodbye, Ready, Reply, WorkerKind
@@ -255,6 +256,45 @@ class Plane:
 def make_plane() -> Callable[..., Plane]:
     """The class itself: engines with other limits, accounts, quotes or caches."""
     return Plane
+
+
+class Disk:
+    """What the broker's shell does with records, for one life after the other."""
+
+    def __init__(self, make_plane: Callable[..., Plane] = Plane) -> None:
+        self.data = b""
+        self.make_plane = make_plane
+        self.generation = 0
+        self.now_ns = 10 * SECOND
+
+    def start(self, clients: tuple[str, ...] = ("me",), **options: Any) -> Any:
+        self.generation += 1
+        plane = self.make_plane(generation=self.generation, **options)
+        records, end, problem = scan(self.data, 1)
+        assert (end, problem) == (len(self.data), "")
+        plane.engine.recover(records)
+        plane.now_ns = self.now_ns
+        plane.engine.start(bytes(16), self.now_ns, self.now_ns)
+        plane.on_records = self.write
+        plane.flush()
+        plane.ready()
+        for client_id in clients:
+            plane.hello(client_id, identity=client_id.encode() if client_id != "me" else b"client")
+        return plane
+
+    def restart(self, plane: Any, **options: Any) -> Any:
+        plane.flush()
+        self.now_ns = plane.now_ns + SECOND
+        return self.start(**options)
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+@pytest.fixture
+def make_disk() -> Callable[..., Disk]:
+    """The class itself: journals of planes that follow each other."""
+    return Disk
 
 
 @pytest.fixture

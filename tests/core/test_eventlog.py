@@ -443,3 +443,15 @@ def test_another_login_under_the_same_name_is_another_account(world, proof):
     assert world.notices("auditor") == []  # seen for the first time
     world.read(deals=[deal(1_500, 500), deal(1_501, 501), deal(1_502, 502)])
     assert [event["deal"][0] for event in world.notices("auditor")] == [1_502]
+
+
+def test_an_account_whose_tickets_begin_anew_is_another_account(world):
+    world.join("auditor", observe=True)
+    world.read(deals=[deal(1_500, 500)])
+    world.read(deals=[deal(1_500, 500), deal(1_501, 501)])
+    assert [event["deal"][0] for event in world.notices("auditor")][-1] == 1_501
+
+    world.read(deals=[deal(1_500, 500, at=NOW_MSC - 60_000)])
+    assert world.notices("auditor") == []  # seen for the first time
+    world.read(deals=[deal(1_500, 500, at=NOW_MSC - 60_000), deal(1_501, 501, at=NOW_MSC - 50_000)])
+    assert [event["deal"][0] for event in world.notices("auditor")] == [1_501]

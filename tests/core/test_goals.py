@@ -60,7 +60,7 @@ class Terminal:
             "login": 5001,
             "server": "Broker-Demo",
             "connected": True,
-            "account": row(AccountInfo, margin_mode=self.margin_mode, fifo_close=self.fifo),
+            "account": row(AccountInfo, balance=10_000.0, margin_mode=self.margin_mode, fifo_close=self.fifo),
             "positions": [row(TradePosition, **fields) for fields in self.positions.values()],
             "orders": [row(TradeOrder, **fields) for fields in self.orders.values()],
             "history_orders": [],

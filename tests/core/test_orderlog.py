@@ -1,10 +1,15 @@
 """Orders by their client's ids, over one broker's life and the next one's: executed once, and never forgotten."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from gateway.core.dedupe import Retention, new_order
+from gateway.core.inflight import new_request
+from gateway.core.orderlog import OrderLog
 from gateway.core.records import scan
 from gateway.core.states import ORDER_MOVES, IllegalMove, OrderState
+from gateway.wire import codec
 from gateway.wire.errors import Code, Status
 
 DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -40,6 +45,9 @@ class Disk:
 
     def write(self, data: bytes) -> None:
         self.data += data
+
+    def last(self) -> int:
+        return scan(self.data, 1)[0][-1][0]
 
 
 @pytest.fixture
@@ -426,3 +434,50 @@ def test_another_clients_orders_go_while_one_is_in_doubt(plane):
     plane.hello("somebody else")
     send(plane, new_id(plane, 1))
     assert len(plane.calls()) == 1
+
+
+def test_what_was_found_after_all_stays_found_for_the_next_broker():
+    log, records = OrderLog(1, codec, Retention(), False), []
+    log.start(bytes(16), SECOND, SECOND)
+    request = new_request(b"", 1, SECOND)
+    request.account, request.order_id, request.tail = SimpleNamespace(name="demo"), ulid(999), codec.pack([{}])
+    log.accept(request, "me")
+    request.worker, request.call_id = SimpleNamespace(name="w1"), 7
+    log.sent(request)
+    order = request.order
+    for state in (OrderState.UNKNOWN, OrderState.NOT_FOUND):
+        log.resolve(order, int(state), int(Status.UNKNOWN), codec.pack([400, "", None]))
+    records.append(log.take())
+    unsure = restarted(records)
+    assert next(iter(unsure.unknown.values())).state == OrderState.NOT_FOUND  # still looked for
+
+    log.resolve(order, int(OrderState.ANSWERED), int(Status.OK), codec.pack(DONE))
+    records.append(log.take())
+
+    known = restarted(records)
+    assert known.table.find("me", ulid(999)).state == OrderState.ANSWERED
+    assert not known.unknown
+
+
+def restarted(written: list[bytes]) -> OrderLog:
+    log = OrderLog(2, codec, Retention(), False)
+    log.recover(scan(b"".join(written), 1)[0])
+    log.start(bytes(16), 2 * SECOND, 2 * SECOND)
+    return log
+
+
+def test_what_is_told_of_an_order_waits_for_its_record_too(disk):
+    plane = disk.start(1, gated=True)
+    order_id = new_id(plane)
+    first = send(plane, order_id)
+    plane.flush()
+    plane.engine.durable(disk.last())
+    plane.give_back(plane.call(), DONE)
+    asked = plane.ask("order_status", order_id)
+    again = send(plane, order_id)
+    assert plane.silent()
+
+    plane.engine.durable(disk.last())
+
+    assert plane.reply(asked).result["state"] == "answered"
+    assert plane.reply(first).result == plane.reply(again).result == DONE

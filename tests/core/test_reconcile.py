@@ -75,9 +75,9 @@ class Desk:
     def state(self):
         return self.plane.answer("order_status", ORDER_ID).result
 
-    def show_nothing_for(self, duration, **options):
+    def show_nothing_for(self, duration, *, value=None):
         for _ in range(duration // SECOND):
-            self.read(ledger(), **options)
+            self.read(value if value is not None else ledger())
 
 
 @pytest.fixture
@@ -162,6 +162,20 @@ def test_later_evidence_reopens_what_was_not_found(desk):
     desk.read(ledger(**FILLED))
     assert desk.state()["state"] == "answered"
     assert desk.plane.stats()["reopened"] == 1
+
+
+@pytest.mark.parametrize("case", ["stops that are there", "a modified order", "a removed order", "closed by"])
+def test_what_another_order_did_later_reopens_no_change_that_was_not_found(make_plane, case):
+    """Who is told that a cancel wasn't executed sends another one, and that one's end isn't the first one's."""
+    request, parts, _ = CASES[case]
+    desk = Desk(make_plane, request)
+    position = row(TradePosition, ticket=3, sl=1.0)
+    order = row(TradeOrder, ticket=4, state=1, price_open=1.4)
+    desk.show_nothing_for(SETTLE + 5 * SECOND, value=ledger(positions=[position], orders=[order]))
+    assert desk.state()["state"] == "not_found"
+    desk.read(ledger(**parts))
+    assert desk.state()["state"] == "not_found"
+    assert desk.plane.stats()["reopened"] == 0
 
 
 def test_a_late_return_reopens_what_was_not_found(desk):
@@ -318,3 +332,68 @@ def test_each_action_has_its_own_evidence(make_plane, case):
         assert told["state"] == "unknown"
     else:
         assert (told["state"], told["result"][0]) == ("answered", retcode)
+
+
+ANONYMOUS = {"time_setup": 0, "comment": "overwritten", "magic": 0}
+
+
+@pytest.fixture
+def nameless(make_plane):
+    """An order in doubt that has no magic number."""
+    return Desk(make_plane, ENTRY | {"magic": 0})
+
+
+def test_an_order_that_could_be_it_keeps_it_unknown(nameless):
+    setup_s = nameless.plane.now_ns // SECOND
+    shown = ledger(history_orders=[order_row(**ANONYMOUS | {"time_setup": setup_s})])
+    nameless.show_nothing_for(SETTLE + 10 * SECOND, value=shown)
+    assert nameless.state()["state"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"symbol": "GBPUSD"}, {"volume_initial": 0.2}, {"magic": 9}, {"reason": mt5.ORDER_REASON_SL}, {"type": 1}],
+    ids=lambda other: next(iter(other)),
+)
+def test_an_order_that_cannot_be_it_does_not(nameless, other):
+    setup_s = nameless.plane.now_ns // SECOND
+    shown = ledger(history_orders=[order_row(**ANONYMOUS | {"time_setup": setup_s} | other)])
+    nameless.show_nothing_for(SETTLE + 10 * SECOND, value=shown)
+    assert nameless.state()["state"] == "not_found"
+
+
+def test_a_close_by_is_not_found_in_another_orders_deals(make_plane):
+    request = {"action": 10, "position": 1, "position_by": 2, "client_order_id": ORDER_ID}
+    desk = Desk(make_plane, request)
+    deals = [deal_row(ticket, entry=mt5.DEAL_ENTRY_OUT_BY, position_id=ticket - 900) for ticket in (901, 902)]
+    others = order_row(comment=tagged(tag_of("another"), ""), type=mt5.ORDER_TYPE_CLOSE_BY)
+
+    desk.read(ledger(history_orders=[others], deals=deals))
+    assert desk.state()["state"] == "unknown"
+
+    desk.read(ledger(history_orders=[order_row(type=mt5.ORDER_TYPE_CLOSE_BY)], deals=deals))
+    assert desk.state()["state"] == "answered"
+
+
+def test_a_terminal_that_shows_nothing_of_an_account_that_had_money_is_not_believed(desk):
+    desk.read(ledger(account=row(AccountInfo, balance=100.0)))
+    desk.show_nothing_for(SETTLE + 10 * SECOND)
+    assert desk.state()["state"] == "unknown"
+
+    desk.show_nothing_for(SETTLE + 10 * SECOND, value=ledger(account=row(AccountInfo, balance=100.0)))
+    assert desk.state()["state"] == "not_found"
+
+
+def test_of_two_orders_alike_none_is_found_by_its_looks(make_plane):
+    """Another client's order of the same magic number is in doubt, too."""
+    desk = Desk(make_plane)
+    plane = desk.plane
+    plane.ready("w2", lanes=("trade",))
+    token = plane.hello("other", identity=b"other")
+    plane.ask("order_send", ENTRY, token=token, identity=b"other", ttl_ms=100)
+    plane.call(b"w2")
+    plane.pass_time(SECOND)
+    plane.goodbye("w2")
+    setup_s = plane.now_ns // SECOND
+    desk.read(ledger(history_orders=[order_row(comment="overwritten", time_setup=setup_s)], deals=[deal_row()]))
+    assert desk.state()["state"] == "unknown"

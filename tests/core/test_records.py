@@ -60,6 +60,42 @@ def test_a_sequence_that_jumps_is_damage():
     assert scan(data, 1)[2] == "expected record 2 at byte 40, found 3"
 
 
+def waiting_for_the_disk(durable):
+    """A journal that waits for the disk: START, three records, and a mark that says how far the disk is, if it does."""
+    start = encode(Kind.START, 1, 0, 0, 3, records.start_body(bytes(16), 0, True))
+    mark = [encode(Kind.DURABLE, 5, 0, 0, 3, records.durable_body(durable))] if durable else []
+    return [start, *written(2, BODIES[:3]), *mark]
+
+
+def with_hole(pieces, number):
+    return b"".join(pieces[: number - 1]) + bytes(len(pieces[number - 1])) + b"".join(pieces[number:])
+
+
+@pytest.mark.parametrize("durable", [0, 2])
+def test_a_hole_in_what_was_never_durable_is_an_end(durable):
+    pieces = waiting_for_the_disk(durable)
+    found, end, problem = scan(with_hole(pieces, 3) + bytes(500), 1)
+    assert (len(found), end, problem) == (2, len(pieces[0] + pieces[1]), "torn")
+
+
+@pytest.mark.parametrize("durable", [3, 4])
+def test_a_hole_in_what_was_durable_is_damage(durable):
+    problem = scan(with_hole(waiting_for_the_disk(durable), 3) + bytes(500), 1)[2]
+    assert "record 3 at byte" in problem
+    assert "record 4 behind it is sound" in problem
+
+
+def test_a_hole_where_nothing_waits_for_the_disk_is_damage():
+    assert "record 2 at byte 40 is damaged, and record 3" in scan(with_hole(written(), 2), 1)[2]
+
+
+def test_a_lost_start_of_a_segment_is_an_end_where_marks_say_that_it_was_never_durable():
+    assert scan(with_hole(waiting_for_the_disk(0), 1), 1)[2].startswith("record 1 at byte 0 is damaged")
+    first = encode(Kind.START, 10, 0, 0, 3, records.start_body(bytes(16), 0, True))
+    mark = encode(Kind.DURABLE, 11, 0, 0, 3, records.durable_body(9))
+    assert scan(bytes(len(first)) + mark, 10) == ([], 0, "torn")
+
+
 @given(st.binary(max_size=400))
 def test_no_bytes_raise(data):
     scan(data, 1)

@@ -2,11 +2,15 @@
 
 import pytest
 
+from gateway.core.orderids import made_id
 from gateway.wire import codec
 from gateway.wire.errors import Code, Status
 from gateway.wire.messages import Ready
 
 SECOND = 1_000_000_000
+
+
+ORDER = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "client_order_id": made_id(9_000, 1, 1)}
 
 
 def test_a_read_goes_to_a_worker_and_its_answer_comes_back_with_stamps(plane):
@@ -78,12 +82,25 @@ def test_an_unknown_account_is_answered_with_the_known_ones(plane):
 def test_a_request_id_in_flight_is_refused_and_the_first_one_unharmed(plane):
     plane.ask("positions_get", request_id=5)
     call = plane.call()
-    plane.ask("positions_get", request_id=5)
+    plane.ask("orders_get", request_id=5)
     refused = plane.reply(5)
     assert (refused.status, refused.result[0]) == (Status.PROTOCOL, Code.MALFORMED)
     assert "in use" in refused.result[1]
     plane.give_back(call, [])
     assert plane.reply(5).status == Status.OK
+
+
+def test_a_frame_that_comes_twice_while_its_request_is_in_flight_is_answered_once(plane):
+    """A refusal would be taken for the answer: of an order, that it never happened."""
+    plane.ask("order_send", ORDER, request_id=5)
+    call = plane.call()
+    plane.ask("order_send", ORDER, request_id=5)
+    assert plane.silent()
+    assert plane.calls() == []
+
+    plane.give_back(call, [10009])
+
+    assert plane.reply(5).result == [10009]
 
 
 def test_a_request_id_may_be_used_again_after_its_reply(plane):

@@ -12,6 +12,7 @@ from gateway.core.limitset import RiskRules
 from gateway.core.orderlog import OrderLog
 from gateway.core.risk import Risk
 from gateway.core.states import OrderState
+from gateway.core.valuation import Valuation
 from gateway.wire import codec
 from gateway.wire import constants as mt5
 from gateway.wire.structs import AccountInfo, TradeOrder, TradePosition
@@ -27,7 +28,10 @@ def row(structure, **fields):
     return structure(list(({name: kind() for name, kind in structure.__annotations__.items()} | fields).values()))
 
 
-class NoValues:
+class NoValues(Valuation):
+    def __init__(self):
+        """Without anybody to ask."""
+
     def value(self, symbol, now_ns):
         return None
 

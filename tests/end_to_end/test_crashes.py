@@ -47,18 +47,41 @@ def streams(gateway: Any) -> bool:
         return False
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+def comes_back(gateway: Any, wait_until: Callable[..., None], how: signal.Signals, *roles: str) -> None:
+    """End some processes at once; everything must work again."""
+    victims = {role: gateway.role(role) for role in roles}
+    for victim in victims.values():
+        os.kill(victim.pid, how)
+    for role, victim in victims.items():
+        wait_until(lambda victim=victim: is_over(victim), f"the end of the {role}")
+    for role in roles:
+        gateway.role(role)
+    wait_until(lambda: answers(gateway), f"an answer after {roles} were lost")
+    wait_until(lambda: trades(gateway), f"a trade after {roles} were lost")
+    wait_until(lambda: streams(gateway), f"a tick after {roles} were lost")
+
+
 @pytest.mark.parametrize("role", ROLES)
-def test_service_comes_back(own_gateway: Any, wait_until: Callable[..., None], role: str, how: signal.Signals) -> None:
-    victim = own_gateway.role(role)
-    os.kill(victim.pid, how)
-    wait_until(lambda: is_over(victim), f"the end of the {role}")
-    own_gateway.role(role)
-    wait_until(lambda: answers(own_gateway), f"an answer after the {role} was lost")
-    wait_until(lambda: trades(own_gateway), f"a trade after the {role} was lost")
-    wait_until(lambda: streams(own_gateway), f"a tick after the {role} was lost")
-    assert own_gateway.stop() == 0
-    assert own_gateway.left_behind() == []
+def test_service_comes_back_when_a_process_is_killed(
+    module_gateway: Any, wait_until: Callable[..., None], role: str
+) -> None:
+    comes_back(module_gateway, wait_until, signal.SIGKILL, role)
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [("broker",), ("worker-child",), ("feed-child",), ("publisher", "simulator"), ("worker", "feed")],
+    ids="+".join,
+)
+def test_service_comes_back_when_processes_stand_still(
+    module_gateway: Any, wait_until: Callable[..., None], roles: tuple[str, ...]
+) -> None:
+    comes_back(module_gateway, wait_until, signal.SIGSTOP, *roles)
+
+
+def test_nothing_is_left_of_all_that_was_killed_and_started(module_gateway: Any) -> None:
+    assert module_gateway.stop() == 0
+    assert module_gateway.left_behind() == []
 
 
 def test_supervisor_killed_leaves_nothing_and_starts_again(own_gateway: Any, wait_until: Callable[..., None]) -> None:

@@ -70,6 +70,7 @@ def test_the_encoded_tick_is_what_a_worker_would_have_sent(path: str, writer: ob
         writer.write("EURUSD", tick, 1, 1)
         expected = reference.pack(Tick(tick[0].item()))
         assert reader.encoded_tick(EURUSD, NOW_NS, SECOND_NS) == expected
+        assert reader.prices(EURUSD, NOW_NS, SECOND_NS) == fields[1:3]
 
 
 def test_only_a_board_that_was_lately_vouched_for_answers(path: str, writer: object) -> None:
@@ -79,6 +80,7 @@ def test_only_a_board_that_was_lately_vouched_for_answers(path: str, writer: obj
     writer.set_alive(NOW_NS)
     for age_ns, answers in ((0, True), (SECOND_NS, True), (SECOND_NS + 1, False), (-SECOND_NS - 1, False)):
         assert (reader.encoded_tick(EURUSD, NOW_NS + age_ns, SECOND_NS) is not None) == answers, age_ns
+        assert (reader.prices(EURUSD, NOW_NS + age_ns, SECOND_NS) is not None) == answers, age_ns
     assert reader.tick("EURUSD") == record()  # asked for however old it is
 
 

@@ -22,6 +22,7 @@ DECODERS = (
     "decode_return",
     "decode_begun",
     "decode_ticks",
+    "trade_outcome",
     "worker_kind",
     "unpack",
 )

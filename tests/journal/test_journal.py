@@ -9,7 +9,7 @@ import pytest
 
 from gateway import journal as module
 from gateway.core.records import Kind, encode
-from gateway.journal import RESERVE_BYTES, Journal, boot_id, segments
+from gateway.journal import LAST_BYTES, RESERVE_BYTES, Journal, boot_id, segments
 from gateway.wire.errors import JournalError
 
 
@@ -67,12 +67,12 @@ def test_a_start_that_wrote_nothing_leaves_nothing_behind(tmp_path):
 
 
 @pytest.mark.parametrize("missing", [1, 10, 39, 43])
-def test_a_torn_end_is_cut_away(tmp_path, missing):
+def test_a_torn_end_is_wiped(tmp_path, missing):
     journal, _ = opened(tmp_path)
     journal.append(record(1) + record(2), 2)
     journal.close()
     path = segments(tmp_path)[0][1]
-    path.write_bytes(path.read_bytes()[:-missing])
+    path.write_bytes(path.read_bytes().rstrip(b"\0")[:-missing])
 
     again = Journal(tmp_path)
     found: list = []
@@ -80,7 +80,10 @@ def test_a_torn_end_is_cut_away(tmp_path, missing):
 
     assert [entry[0] for entry in found] == [1]
     assert 0 < cut <= len(record(2)) - missing
+    assert path.read_bytes().rstrip(b"\0") == record(1)
+    again.open(2)
     assert path.read_bytes() == record(1)
+    again.close()
 
 
 def test_a_damaged_middle_stops_the_start(tmp_path):
@@ -146,7 +149,10 @@ def test_room_is_allocated_before_it_is_needed(tmp_path):
         journal.append(record(sequence, b"x" * 100_000), sequence)
         assert path.stat().st_size >= sequence * 100_000 + RESERVE_BYTES
     journal.close()
-    assert path.stat().st_size == sum(len(record(s, b"x" * 100_000)) for s in range(1, 30))
+    written = sum(len(record(s, b"x" * 100_000)) for s in range(1, 30))
+    assert path.stat().st_size == written + RESERVE_BYTES, "what isn't needed is given back, the reserve is kept"
+    opened(tmp_path)[0].close()
+    assert path.stat().st_size == written, "until another segment has it"
 
 
 def test_a_full_disk_is_said_while_there_is_room_left(tmp_path, monkeypatch):
@@ -170,6 +176,81 @@ def test_a_full_disk_is_said_while_there_is_room_left(tmp_path, monkeypatch):
     assert not journal.is_full
     journal.close()
     assert sequences(tmp_path) == list(range(1, sequence + 1))
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that has no room but what was allocated."""
+
+    def allocate(file: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    return lambda: monkeypatch.setattr(module.os, "posix_fallocate", allocate)
+
+
+def test_a_start_without_room_goes_on_in_the_last_segment(tmp_path, full):
+    journal, _ = opened(tmp_path)
+    journal.append(record(1) + record(2), 2)
+    journal.close()
+    full()
+
+    again, found = opened(tmp_path)
+
+    assert (len(found), again.is_full, again.is_exhausted) == (2, True, False)
+    again.append(record(3), 3)
+    again.close()
+    assert [first for first, _ in segments(tmp_path)] == [1]
+    assert sequences(tmp_path) == [1, 2, 3]
+
+
+def test_a_start_after_a_kill_without_room_finds_the_reserve(tmp_path, full):
+    killed, _ = opened(tmp_path)
+    killed.append(record(1) + record(2)[:-1], 2)
+    full()
+    again, found = opened(tmp_path)
+    assert [entry[0] for entry in found] == [1]
+    assert not again.is_exhausted
+    again.append(record(2, b"another"), 2)
+    assert sequences(tmp_path) == [1, 2]
+    again.close()
+    killed.close()
+
+
+def test_a_used_reserve_is_said_before_a_write_fails(tmp_path, full):
+    journal, _ = opened(tmp_path)
+    path = segments(tmp_path)[0][1]
+    size = path.stat().st_size
+    full()
+    sequence = written = 0
+    while not journal.is_exhausted:
+        sequence += 1
+        data = record(sequence, b"x" * 50_000)
+        journal.append(data, sequence)
+        written += len(data)
+        assert journal.is_full == (written + RESERVE_BYTES > size)
+    assert 0 < size - written < LAST_BYTES
+    assert path.stat().st_size == size
+    journal.close()
+
+
+def test_a_segment_that_gets_no_room_is_asked_for_again_later(tmp_path, full, monkeypatch):
+    journal, _ = opened(tmp_path)
+    journal.segment_bytes = 1_000
+    journal.append(record(1, b"x" * 2_000), 1)
+    with monkeypatch.context():
+        full()
+        assert journal.wants_segment
+        assert not journal.open(2)
+    assert not journal.wants_segment
+    journal.append(record(2), 2)
+    assert sequences(tmp_path) == [1, 2]
+    journal.close()
+
+
+def test_without_room_and_without_a_segment_there_is_no_journal(tmp_path, full):
+    full()
+    with pytest.raises(JournalError, match="holds no segment to go on in"):
+        opened(tmp_path)
 
 
 def test_another_error_of_the_disk_is_not_taken_for_a_full_one(tmp_path, monkeypatch):
@@ -258,3 +339,37 @@ def test_a_disk_that_refuses_to_sync_is_told(tmp_path, monkeypatch):
 
 def test_boot_id_is_sixteen_bytes():
     assert len(boot_id()) == 16
+
+
+def test_a_torn_end_is_wiped_whole_by_short_writes(tmp_path, monkeypatch):
+    journal, _ = opened(tmp_path)
+    journal.append(record(1), 1)
+    journal.append(record(2)[:-1] + b"x", 2)
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: write(file, data[:3], offset))
+
+    opened(tmp_path)
+
+    assert sequences(tmp_path)[0] == 1
+    first = next(path for path in sorted(tmp_path.glob("*.journal")))
+    assert not any(first.read_bytes()[len(record(1)) :])
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_segment_is_on_the_disk_before_the_next_one_has_its_name(tmp_path, monkeypatch, restarts):
+    """Or a power cut may leave the next one's name without this one's last record: a segment would be missing."""
+    done: list[str] = []
+    sync, replace = module._SYNC, os.replace
+    monkeypatch.setattr(module, "_SYNC", lambda file: (sync(file), done.append("sync")))
+    monkeypatch.setattr(os, "replace", lambda source, target: (replace(source, target), done.append("named")))
+    journal, _ = opened(tmp_path, notify=lambda: None)
+    journal.append(record(1), 1)
+    journal.sync()
+    done.clear()
+    if restarts:
+        journal.close()
+        journal, _ = opened(tmp_path, notify=lambda: None)
+    else:
+        journal.open(2)
+    assert done.index("sync") < done.index("named")
+    journal.close()

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 import gateway
+from gateway import process
 from gateway.clock import monotonic_ns
 from gateway.process import EXIT_REFUSED, Child, State
 from gateway.settings import SimulatorSettings
@@ -67,7 +68,8 @@ def test_child_that_is_asked_to_stop_ends_in_order(child: Child, folder: Path) -
     assert not (folder / "terminal.sock").exists()
 
 
-def test_child_that_is_stopped_is_killed_for_it(child: Child) -> None:
+def test_child_that_is_stopped_is_killed_for_it(child: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STALLED_AFTER_NS", 500_000_000)
     wait_until(lambda: child.beat.state == State.READY, "the child to be ready")
     reasons = []
 

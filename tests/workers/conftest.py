@@ -20,6 +20,7 @@ from gateway.terminal.port import Login
 from gateway.wire import codec
 from gateway.wire.messages import Goodbye, Ready, Return, WorkerKind
 from gateway.wire.structs import AccountInfo, OrderSendResult, TerminalInfo, TradeRequest
+from gateway.workers import attachment
 from gateway.workers.worker import Worker
 
 DEADLINE_S = 60.0
@@ -184,6 +185,12 @@ class FakeBroker:
     def close(self) -> None:
         self._router.close()
         self._context.term()
+
+
+@pytest.fixture(autouse=True)
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers and feeds of this process look more often at who is logged in at their terminal."""
+    monkeypatch.setattr(attachment, "PROVE_EVERY_NS", 100_000_000)
 
 
 @pytest.fixture

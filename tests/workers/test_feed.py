@@ -364,9 +364,9 @@ def test_heartbeat_tells_the_age_of_the_last_round(
     publisher.ages.clear()
     publisher.until(lambda: publisher.ages, "a heartbeat")
     terminal.login = 2  # another account's quotes are no quotes of ours
-    publisher.until(lambda: publisher.ages[-1] > 1_000_000_000, "the age to grow")
+    publisher.until(lambda: publisher.ages[-1] > 500_000_000, "the age to grow")
     terminal.login = 1
-    publisher.until(lambda: publisher.ages[-1] < 1_000_000_000, "the age to fall")
+    publisher.until(lambda: publisher.ages[-1] < 500_000_000, "the age to fall")
 
 
 def test_feed_vouches_for_nothing_before_it_has_asked(

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
+from gateway import process
 from gateway.clock import monotonic_ns
-from gateway.process import Child, State
+from gateway.process import Beat, Child, State, Stop
 from gateway.settings import SimulatorSettings, WorkerSettings
+from gateway.workers.watchdog import Watchdog
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -91,13 +95,29 @@ def test_killed_child_is_told_at_once_and_replaced(running: Running, broker: Any
     assert broker.ready(lambda ready: ready.tradable).epoch > first.epoch
 
 
-def test_stopped_child_is_killed(running: Running, broker: Any) -> None:
+def test_stopped_child_is_killed(settings: WorkerSettings, broker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STALLED_AFTER_NS", 700_000_000)  # in this process: its watchdog is here, too
+    stop = Stop()
+    quiet = dataclasses.replace(settings, address="sim:///nowhere", log_level="critical")
+    watchdog = Watchdog(
+        settings.name,
+        settings.gateway,
+        lambda epoch: Child("worker-child", quiet, epoch=epoch),
+        Beat(),
+        stop,
+        logging.getLogger("test"),
+    )
+    thread = threading.Thread(target=watchdog.run)
+    thread.start()
     first = broker.ready()
-    running.child().suspend()
+    psutil.Process(watchdog._child.pid).suspend()
     goodbye = broker.goodbye()
-    assert goodbye.epoch == first.epoch
+    second = broker.ready(lambda ready: ready.epoch > first.epoch)
+    stop.request()
+    thread.join(60.0)
+    stop.close()
+    assert goodbye.epoch == first.epoch < second.epoch
     assert "stands still" in goodbye.reason or "call" in goodbye.reason
-    assert broker.ready(lambda ready: ready.tradable).epoch > first.epoch
 
 
 def test_order_that_a_stopped_worker_finds_too_late_is_refused(running: Running, broker: Any, until: Any) -> None:
@@ -125,8 +145,8 @@ def test_sigterm_drains_and_leaves_nothing(running: Running, broker: Any, until:
 def test_interrupt_of_the_shell_is_left_to_the_supervisor(running: Running, broker: Any) -> None:
     broker.ready()
     child = running.child()
-    for process in (psutil.Process(running.worker.pid), child):
-        process.send_signal(signal.SIGINT)
+    for one in (psutil.Process(running.worker.pid), child):
+        one.send_signal(signal.SIGINT)
     assert broker.returned(broker.call("symbol_info_tick", "EURUSD"))[0] == 0
     assert lives(child)
 

@@ -105,10 +105,9 @@ def test_small_cache_changes_nothing(charted):
         assert poor.bars.copy_from_pos(timeframe, 3, 500).tobytes() == folded.copy_from_pos(timeframe, 3, 500).tobytes()
 
 
-def test_what_is_kept_is_bounded():
+def test_what_is_kept_is_bounded(charted):
     kept = Kept(100_000, weigh_bars)
-    symbol = year()
-    bars = MinuteBars(symbol.ticks, EURUSD.point, kept)
+    bars = MinuteBars(charted[0].ticks, EURUSD.point, kept)
     for timeframe in sorted(TIMEFRAMES):
         bars.series(timeframe)
 
