@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Two at a time: most tests wait for processes more than they compute. A file's tests share one gateway.
 PARALLEL := -n 2 --dist loadfile
 
-.PHONY: run test test-compiled test-plain test-debug test-wine bench lint wheels fuzz soak clean
+.PHONY: run test test-compiled test-plain test-debug test-wine bench lint wheels fuzz simulate soak clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -55,10 +55,16 @@ fuzz: $(VENV)/installed
 	$(BIN)/python -P tests/fuzz/fuzz_engine.py $(FUZZ_SECONDS) $(FUZZ_SEED)
 	PYTHONPATH=$(CURDIR) $(BIN)/python -P tests/fuzz/fuzz_engine.py $(FUZZ_SECONDS) $(FUZZ_SEED)
 
-# Ten minutes under load; prints whether broker and publisher stay flat in memory.
-SOAK ?= --minutes 10
+# Seeds of the deterministic simulation; a failing one says how it is replayed.
+SEEDS ?= 1000
+simulate: $(VENV)/installed $(VENV)/tools
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs 2
+
+# Real processes killed in rounds, simulated ones by seeds, and memory under load; writes its record to SOAK_FOLDER.
+SOAK_MINUTES ?= 60
+SOAK_FOLDER ?= build/soak
 soak: $(VENV)/installed $(VENV)/tools
-	$(BIN)/python -m bench.soak $(SOAK)
+	$(BIN)/python -m tests.crashes.soak --minutes $(SOAK_MINUTES) --folder $(SOAK_FOLDER) --installed
 
 lint: $(VENV)/installed $(VENV)/tools
 	$(BIN)/ruff check .

@@ -279,6 +279,7 @@ class Journal:
             raise JournalError(f"journal: {path} can't be written: {error}") from error
         self._wanted_at = self._end + CHUNK_BYTES
         if self._syncer is not None:
+            _sync_folder(self._folder)  # who made the segment may have been killed before its name was on the disk
             self._syncer.use(self._file, -1)
         self._allocate(0)
 

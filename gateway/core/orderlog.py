@@ -349,8 +349,11 @@ class OrderLog:
             self.table.horizon_ms = wall_ns // 1_000_000
         elif is_behind:
             self.table.doubt_until(max(wall_ns, self._last_wall_ns))
-        self._boot_id = boot_id
-        self.begin_segment()
+        if is_behind:  # who comes after a start that was cut short must see it, too
+            self._record(_START, start_body(self._boot_id, self.table.horizon_ms))
+        else:
+            self._boot_id = boot_id
+            self.begin_segment()
         for order in list(self.table.unsettled.values()):
             if order.state == _ORDER_SENT or (is_behind and order.state == _ORDER_ACCEPTED):
                 why = _BROKER_LOST if order.state == _ORDER_SENT else _POWER_LOST
@@ -368,6 +371,9 @@ class OrderLog:
             else:
                 result = self._encode_error(int(Code.UNAVAILABLE), _NEVER_LEFT, None)
                 self._settle(order, _ORDER_REFUSED, _STATUS_REFUSED, result)
+        if is_behind:
+            self._boot_id = boot_id
+            self.begin_segment()
         for order in self._not_found.values():
             if wall_ns - order.settled_wall_ns < _LOOKED_FOR_NS:
                 order.doubted_ns = order.released_ns = now_ns

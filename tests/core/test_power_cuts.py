@@ -138,3 +138,16 @@ def test_a_boot_behind_an_orderly_end_is_no_power_cut(host):
 
     send(plane, order_id)
     assert plane.call().name == "order_send"
+
+
+def test_a_start_that_was_cut_short_is_begun_anew(host):
+    """Of its records the first alone is on the disk."""
+    order_id, _ = accepted_and_sent(host)
+    kept = len(host.records)
+    host.start(SECOND_BOOT, 20 * SECOND)
+    first_bytes = int.from_bytes(host.records[kept][:4], "little")
+    host.records[kept:] = [host.records[kept][:first_bytes]]
+
+    plane = host.start(SECOND_BOOT, 30 * SECOND)
+
+    assert state(plane, order_id) == "unknown"

@@ -373,3 +373,20 @@ def test_a_segment_is_on_the_disk_before_the_next_one_has_its_name(tmp_path, mon
         journal.open(2)
     assert done.index("sync") < done.index("named")
     journal.close()
+
+
+def test_a_segment_that_is_gone_on_in_has_its_name_on_the_disk(tmp_path, monkeypatch):
+    """Whoever made it may have been killed before that: it holds nothing yet."""
+    first, _ = opened(tmp_path, notify=lambda: None)
+    first.close()
+    synced: list[Path] = []
+    sync_folder = module._sync_folder
+    monkeypatch.setattr(module, "_sync_folder", lambda folder: (sync_folder(folder), synced.append(folder)))
+
+    journal, _ = opened(tmp_path, notify=lambda: None)
+    journal.append(record(1), 1)
+    journal.sync()
+
+    assert synced == [tmp_path]
+    assert len(segments(tmp_path)) == 1
+    journal.close()
