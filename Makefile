@@ -24,7 +24,7 @@ test-compiled: $(VENV)/installed $(VENV)/tools
 
 # The source tree, where nothing is compiled: the same tests of everything that has a compiled twin, or uses one.
 test-plain: $(VENV)/installed $(VENV)/tools
-	PYTHONPATH=$(CURDIR) $(BIN)/pytest $(PARALLEL) $(addprefix tests/,wire core fastpath broker publisher clients)
+	PYTHONPATH=$(CURDIR) $(BIN)/pytest $(PARALLEL) $(addprefix tests/,wire core fastpath broker publisher clients simulation)
 
 # Bounds checks and assertions on.
 test-debug: $(VENV)/tools

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from clients.calls import Date
 from clients.rounding import normalised_price, normalised_volume
-from gateway.wire import constants
 from gateway.wire.constants import (
     ORDER_TIME_GTC,
     ORDER_TIME_SPECIFIED,
@@ -28,21 +27,13 @@ from gateway.wire.constants import (
     TRADE_ACTION_PENDING,
     TRADE_ACTION_REMOVE,
     TRADE_ACTION_SLTP,
-    TRADE_RETCODE_CONNECTION,
-    TRADE_RETCODE_DONE,
-    TRADE_RETCODE_DONE_PARTIAL,
-    TRADE_RETCODE_ERROR,
-    TRADE_RETCODE_PLACED,
-    TRADE_RETCODE_TIMEOUT,
 )
 from gateway.wire.errors import Code, LocalProtocolError, OutcomeUnknown, TerminalRefused
 from gateway.wire.filling import filling_for
+from gateway.wire.retcodes import DONE, NAMES, REFUSED
 from gateway.wire.structs import OrderSendResult, TradeOrder, TradePosition
 
 __all__ = (
-    "AMBIGUOUS",
-    "DONE",
-    "REFUSED",
     "cancel_request",
     "close_request",
     "entry_request",
@@ -53,16 +44,6 @@ __all__ = (
 
 MAX_COMMENT_UNITS: Final = 29
 """UTF-16 units of a comment; the package refuses a longer one."""
-
-DONE: Final = frozenset({TRADE_RETCODE_PLACED, TRADE_RETCODE_DONE, TRADE_RETCODE_DONE_PARTIAL})
-AMBIGUOUS: Final = frozenset({TRADE_RETCODE_ERROR, TRADE_RETCODE_TIMEOUT, TRADE_RETCODE_CONNECTION})
-_NAMES: Final = {
-    value: name.removeprefix("TRADE_RETCODE_")
-    for name, value in vars(constants).items()
-    if name.startswith("TRADE_RETCODE_")
-}
-REFUSED: Final = frozenset(_NAMES) - DONE - AMBIGUOUS
-"""Return codes by what they say of an order: done or placed, perhaps, and surely not. Any other code is ambiguous."""
 
 _PENDING_TYPES: Final = {
     # buying, limit given, stop given
@@ -212,7 +193,7 @@ def judged(result: OrderSendResult | None) -> OrderSendResult:
         raise OutcomeUnknown("the terminal gave no result: it may have happened; look at positions and orders first")
     if result.retcode in DONE:
         return result
-    name = _NAMES.get(result.retcode, "not a listed return code")
+    name = NAMES.get(result.retcode, "not a listed return code")
     symbol = result.request.symbol if result.request else ""
     text = f"{symbol or 'order'}: {result.retcode} {name}: {result.comment or 'no comment'}"
     detail = {"retcode": result.retcode, "comment": result.comment, "result": list(result[:-1])}

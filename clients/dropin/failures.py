@@ -6,6 +6,7 @@ is ever told as refused, and nothing that was refused as done.
 
 from typing import Any, Final
 
+from clients.results import decode_result
 from gateway.wire import constants as mt5
 from gateway.wire.answers import FALSE_ON_FAILURE, SUCCESS, TEXTS, UNCONNECTED
 from gateway.wire.errors import (
@@ -83,8 +84,12 @@ def failed_read(name: str, error: GatewayError) -> tuple[Any, LastError]:
 
 
 def failed_order(error: GatewayError, request: tuple[Any, ...]) -> tuple[OrderSendResult | None, LastError]:
-    """Return result and last error of an order that has no answer; `request` is all its fields, in order."""
+    """Return result and last error of an order that has no answer, or none that says what happened; `request` is all
+    its fields, in order."""
     if isinstance(error, OutcomeUnknown):
+        returned = error.detail.get("returned")
+        if isinstance(returned, list) and len(returned) == OrderSendResult.n_fields:
+            return decode_result("order_send", returned), SUCCESS
         told = _told(error)
         return None, told if told[0] in _IN_DOUBT else _with_text(mt5.RES_E_INTERNAL_FAIL_TIMEOUT)
     if isinstance(error, TerminalRefused):

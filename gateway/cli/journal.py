@@ -24,6 +24,7 @@ from gateway.core.orderids import birth_ms
 from gateway.core.states import OrderState
 from gateway.journalreader import JournalReader, examine
 from gateway.wire.errors import ConfigError, JournalError, Status
+from gateway.wire.retcodes import DONE, is_ambiguous
 
 __all__ = ("add_commands",)
 
@@ -309,8 +310,6 @@ def _absent(order_id: str, born_ms: int, horizon_ms: int) -> int:
 
 def _exit_status(story: Story) -> int:
     """Return 0 for an order that is done, 1 for one that didn't happen, 4 for one that may have."""
-    from clients.requests import AMBIGUOUS, DONE
-
     if story.state in (OrderState.REFUSED, OrderState.NOT_FOUND):
         return EXIT_REFUSED
     if story.state != OrderState.ANSWERED:
@@ -319,7 +318,7 @@ def _exit_status(story: Story) -> int:
         return EXIT_REFUSED if story.status == Status.TERMINAL else EXIT_UNKNOWN
     if story.reply[0] in DONE:
         return 0
-    return EXIT_UNKNOWN if story.reply[0] in AMBIGUOUS else EXIT_REFUSED
+    return EXIT_UNKNOWN if is_ambiguous(story.reply[0]) else EXIT_REFUSED
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -22,6 +22,7 @@ from gateway.wire import constants as mt5
 from gateway.wire.calls import Lane
 from gateway.wire.errors import Status
 from gateway.wire.filling import filling_for
+from gateway.wire.retcodes import DONE
 from gateway.wire.structs import TradeOrder, TradePosition
 
 __all__ = ("OWN_CLIENT", "Closer", "part_of")
@@ -50,9 +51,7 @@ DEVIATION_POINTS: Final = 100
 
 COMMENT: Final = "flatten"
 
-_DONE: Final = (mt5.TRADE_RETCODE_DONE, mt5.TRADE_RETCODE_DONE_PARTIAL, mt5.TRADE_RETCODE_PLACED)
 _GONE: Final = (mt5.TRADE_RETCODE_POSITION_CLOSED, mt5.TRADE_RETCODE_INVALID_ORDER)
-_AMBIGUOUS: Final = (mt5.TRADE_RETCODE_ERROR, mt5.TRADE_RETCODE_TIMEOUT, mt5.TRADE_RETCODE_CONNECTION)
 _OF_THE_SYMBOL: Final = (mt5.TRADE_RETCODE_MARKET_CLOSED, mt5.TRADE_RETCODE_TRADE_DISABLED)
 """Retcodes that the symbol's other tickets would get, too: one is tried for all."""
 _FILLINGS: Final = (mt5.ORDER_FILLING_FOK, mt5.ORDER_FILLING_IOC, mt5.ORDER_FILLING_RETURN)
@@ -296,7 +295,7 @@ class Closer:
         target.order = None
         target.settled_ns = now_ns
         retcode, text = self._answer(order)
-        if retcode in _DONE or retcode in _GONE or retcode in _AMBIGUOUS:
+        if retcode in DONE or retcode in _GONE:
             target.believed_ns = now_ns + self._lag_ns.get(account_name, LAG_NS)
             target.pause = _Pause()
             self._symbols.pop((account_name, target.symbol), None)

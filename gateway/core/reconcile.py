@@ -2,10 +2,10 @@
 
 Rules: evidence that an order happened counts at once. That it didn't is concluded only when no worker can still hold
 it, the terminal is connected and its account proven, MIN_READS readings in a row agree, it has been quiet for the
-account's settle time, and no order that is nobody's could be it with its comment overwritten: then it stays UNKNOWN.
-Evidence that comes later reopens it, and is counted as an alarm; but a change, a removal or a close-by that wasn't
-found shows no name: what is done later may be another order's doing, and reopens nothing. Nothing here ever sends an
-order.
+account's settle time and the longest time between two readings, and no order that is nobody's could be it with its
+comment overwritten: then it stays UNKNOWN. Evidence that comes later reopens it, and is counted as an alarm; but a
+change, a removal or a close-by that wasn't found shows no name: what is done later may be another order's doing, and
+reopens nothing. Nothing here ever sends an order.
 """
 
 from collections.abc import Callable
@@ -42,13 +42,22 @@ _NS_PER_S = 1_000_000_000
 
 
 class _Steadiness:
-    """Since when an account's readings have agreed that its terminal is sound, and how many they are."""
+    """Since when an account's readings have agreed that its terminal is sound, how many they are, and the longest time
+    between two of them while an order has been in doubt."""
 
-    __slots__ = ("reads", "since_ns")
+    __slots__ = ("asked_ns", "gap_ns", "reads", "since_ns")
 
-    def __init__(self) -> None:
+    def __init__(self, asked_ns: int) -> None:
         self.reads = 0
-        self.since_ns = 0
+        self.since_ns = asked_ns
+        self.asked_ns = asked_ns
+        self.gap_ns = 0
+
+    def count(self, asked_ns: int, now_ns: int) -> None:
+        """Take note of a reading that was asked for and has come."""
+        self.reads += 1
+        self.gap_ns = max(self.gap_ns, now_ns - self.asked_ns)
+        self.asked_ns = asked_ns
 
 
 class Reconciler:
@@ -85,12 +94,13 @@ class Reconciler:
         """Judge the account's orders in doubt by what its terminal shows."""
         steady = self._steady.get(account.name)
         if steady is None:
-            steady = self._steady[account.name] = _Steadiness()
-            steady.since_ns = asked_ns
-        steady.reads += 1
-        for order in list(self._log.unknown.values()):
-            if order.account_name == account.name and order.doubted_ns <= asked_ns:
-                self._judge(order, account, ledger, steady, asked_ns)
+            steady = self._steady[account.name] = _Steadiness(asked_ns)
+        steady.count(asked_ns, now_ns)
+        doubted = [order for order in self._log.unknown.values() if order.account_name == account.name]
+        for order in doubted:
+            self._judge(order, account, ledger, steady, asked_ns)
+        if not doubted:
+            steady.gap_ns = 0
 
     def _is_alone(self, order: Order, fields: dict[str, Any]) -> bool:
         """Tell whether no other order of the account that has no answer would do the same under the same magic number.
@@ -126,8 +136,11 @@ class Reconciler:
         def is_known(shown: TradeOrder) -> bool:
             return self._owner_of(account.name, shown.ticket, shown.comment) != ""
 
+        # What is there by its own name is there. Anything else could have been there before the order was in doubt.
+        is_named = fields.get("action") in _NAMED
+        is_after = order.doubted_ns <= asked_ns
         verdict = None
-        if order.state != _NOT_FOUND or fields.get("action") in _NAMED:
+        if is_named or (is_after and order.state != _NOT_FOUND):
 
             def is_alone() -> bool:
                 return self._is_alone(order, fields)
@@ -137,13 +150,17 @@ class Reconciler:
             self._outbox.counters.orders_reconciled += 1
             self.settle(order, int(OrderState.ANSWERED), _OK, self._codec.pack(verdict.result))
             return
+        if not is_after:
+            return
         settle_ns = account.rules.settle_ns
         if order.state == _NOT_FOUND:
             if asked_ns - steady.since_ns >= PROBATION * settle_ns:
                 del self._log.unknown[order.number]
             return
         quiet_since_ns = max(order.released_ns, order.doubted_ns, steady.since_ns)
-        if order.released_ns and steady.reads >= MIN_READS and asked_ns - quiet_since_ns >= settle_ns:
+        # Between two readings an order may have come and gone; it is in the history a settle time behind that.
+        quiet_ns = asked_ns - quiet_since_ns - steady.gap_ns
+        if order.released_ns and steady.reads >= MIN_READS and quiet_ns >= settle_ns:
             if may_be_there(fields, accepted_s, ledger, is_known):
                 return
             self._outbox.counters.orders_not_found += 1

@@ -23,6 +23,7 @@ from gateway.core.riskcase import AccountRisk, Refusal
 from gateway.core.states import OrderState
 from gateway.wire import constants as mt5
 from gateway.wire.errors import Status
+from gateway.wire.retcodes import REFUSED
 
 __all__ = ("Risk",)
 
@@ -30,13 +31,6 @@ RECORD_EVERY_NS = 10_000_000_000
 """How often a peak or a loss that grows on is journaled."""
 
 _ENTRY, _EXIT, _CANCEL = ENTRY, EXIT, CANCEL
-_DONE = (mt5.TRADE_RETCODE_PLACED, mt5.TRADE_RETCODE_DONE, mt5.TRADE_RETCODE_DONE_PARTIAL)
-_DOUBTFUL = (mt5.TRADE_RETCODE_ERROR, mt5.TRADE_RETCODE_TIMEOUT, mt5.TRADE_RETCODE_CONNECTION)
-_REFUSALS = frozenset(value for name, value in vars(mt5).items() if name.startswith("TRADE_RETCODE_")).difference(
-    _DONE, _DOUBTFUL
-)
-"""Retcodes after which nothing can have come of an order."""
-
 _OK = int(Status.OK)
 _UNKNOWN = int(OrderState.UNKNOWN)
 _ANSWERED = int(OrderState.ANSWERED)
@@ -125,7 +119,7 @@ class Risk:
             risk.book.drop(order.number)
             return
         retcode, ticket = self._codec.trade_outcome(result)
-        if retcode in _REFUSALS:
+        if retcode in REFUSED:
             risk.book.drop(order.number)
         else:
             risk.book.settled(order.number, ticket, now_ns)

@@ -27,6 +27,7 @@ from gateway.wire.constants import (
 )
 from gateway.wire.errors import Code, LocalProtocolError, Status
 from gateway.wire.messages import MAX_RESULT_BYTES, CallMessage
+from gateway.wire.retcodes import NAMES, is_ambiguous
 from gateway.wire.structs import RECORD_BYTES
 from gateway.workers.attachment import Attachment, is_lost
 from gateway.workers.ledger import END_OF_TIME_S, LedgerUnreadable, marked, read_ledger, unmarked
@@ -162,7 +163,8 @@ class Executor:
             call_ns = monotonic_ns() - started_ns
             if result is None or result is False:
                 return self._unanswered(result, call_ns)
-            encoded = encode_value(result if mark is None else mark.taken_off(result))
+            value = result if mark is None else mark.taken_off(result)
+            encoded = encode_value(value)
         except Exception as error:
             self._log.exception("order_send failed")
             self._attachment.doubt()
@@ -176,6 +178,10 @@ class Executor:
         if fault:
             self._attachment.doubt()
             return _unknown(f"sent, but afterwards: {fault}", call_ns)
+        retcode = value[0] if isinstance(value, (tuple, list)) and value else None
+        if is_ambiguous(retcode):
+            text = f"order_send: {retcode} {NAMES.get(retcode, 'is not a listed return code')}: it may have happened"
+            return _unknown(text, call_ns, {"retcode": retcode, "returned": value})
         return Outcome(Status.OK, encoded, call_ns)
 
     def _unanswered(self, result: Any, call_ns: int) -> Outcome:

@@ -14,7 +14,7 @@ from gateway.wire import codec
 from gateway.wire import constants as mt5
 from gateway.wire.errors import Code, GatewayError, OutcomeUnknown, TerminalRefused
 from tests.simulation.broker import BrokerHost
-from tests.simulation.invariants import AMBIGUOUS, EXECUTED, Checker
+from tests.simulation.invariants import EXECUTED, Checker
 from tests.simulation.links import Line
 from tests.simulation.plan import Plan
 from tests.simulation.requests import change, entry
@@ -316,7 +316,7 @@ class SimulatedClient:
         if status == 0 and action in (mt5.TRADE_ACTION_DEAL, mt5.TRADE_ACTION_PENDING, mt5.TRADE_ACTION_CLOSE_BY):
             if code in EXECUTED and not done:
                 self.checker.violation(f"{self.name} was told that {order_id} is done, and it isn't")
-            elif code not in EXECUTED and code not in AMBIGUOUS and done:
+            elif code not in EXECUTED and done:
                 self.checker.violation(f"{self.name} was told {code} of {order_id}, and it is done")
 
     def _never(self, order_id: str, why: str) -> None:

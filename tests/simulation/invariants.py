@@ -29,7 +29,7 @@ from tests.simulation.world import World
 __all__ = ("Checker", "OrderView")
 
 EXECUTED: Final = (mt5.TRADE_RETCODE_PLACED, mt5.TRADE_RETCODE_DONE, mt5.TRADE_RETCODE_DONE_PARTIAL)
-AMBIGUOUS: Final = (mt5.TRADE_RETCODE_ERROR, mt5.TRADE_RETCODE_TIMEOUT, mt5.TRADE_RETCODE_CONNECTION)
+SAYS_NOTHING: Final = (mt5.TRADE_RETCODE_ERROR, mt5.TRADE_RETCODE_TIMEOUT, mt5.TRADE_RETCODE_CONNECTION)
 BY_VALUE: Final = (mt5.TRADE_ACTION_SLTP, mt5.TRADE_ACTION_MODIFY, mt5.TRADE_ACTION_REMOVE)
 """Actions that are looked for by what they leave behind: others may have left, or undone, the same."""
 GATEWAY: Final = "!gateway"
@@ -268,10 +268,10 @@ class Checker:
             )
         elif retcode in EXECUTED and result[2] != self.truth[order.order_id].order:
             self.violation(f"{order.order_id} was answered order {result[2]}, it is {self.truth[order.order_id].order}")
-        elif retcode not in EXECUTED and retcode not in AMBIGUOUS and done:
+        elif retcode in SAYS_NOTHING:
+            self.violation(f"{order.order_id} was answered {retcode}, which doesn't say whether it happened")
+        elif retcode not in EXECUTED and done:
             self.violation(f"{order.order_id} was answered {retcode}, and was executed")
-        elif retcode in AMBIGUOUS:
-            self.world.note("ambiguous answer", order.order_id)
 
     # --- what leaves --------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.wire.errors import Code, Status
 from gateway.wire.messages import WorkerKind
 from gateway.wire.structs import OrderSendResult, TradeDeal, TradeOrder, TradePosition, TradeRequest
 from gateway.wire.tags import tag_of
@@ -106,10 +107,14 @@ def test_result_gives_the_callers_own_comment_back(
 
 
 @pytest.mark.parametrize("result", [(), (1, 2), 5, "x", tuple(range(11))])
-def test_result_of_an_unknown_shape_stays_an_answer(broker: Any, worker: Any, terminal: Any, result: Any) -> None:
+def test_an_answer_without_a_listed_code_leaves_the_order_in_doubt(
+    broker: Any, worker: Any, terminal: Any, result: Any
+) -> None:
     terminal.answers["order_send"] = lambda _request: result
-    told = list(result) if isinstance(result, tuple) else result
-    assert broker.returned(broker.call("order_send", ORDER | {"client_order_id": ORDER_ID})) == (0, told)
+    status, error = broker.returned(broker.call("order_send", ORDER | {"client_order_id": ORDER_ID}))
+    assert status == Status.UNKNOWN
+    assert error[0] == Code.OUTCOME_UNKNOWN
+    assert error[2]["returned"] == (list(result) if isinstance(result, tuple) else result)
 
 
 def test_request_that_is_marked_is_a_copy() -> None:
