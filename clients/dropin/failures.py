@@ -18,6 +18,7 @@ from gateway.wire.errors import (
     Halted,
     JournalError,
     LocalProtocolError,
+    LookAlike,
     NoReply,
     NotTradable,
     OutcomeUnknown,
@@ -42,6 +43,7 @@ RETCODES: Final[dict[type[GatewayError], int]] = {
     Busy: mt5.TRADE_RETCODE_TOO_MANY_REQUESTS,
     Expired: mt5.TRADE_RETCODE_TOO_MANY_REQUESTS,
     RiskRefused: mt5.TRADE_RETCODE_REJECT,
+    LookAlike: mt5.TRADE_RETCODE_REJECT,
     DuplicateMismatch: mt5.TRADE_RETCODE_REJECT,
     JournalError: mt5.TRADE_RETCODE_REJECT,
 }

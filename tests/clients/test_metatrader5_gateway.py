@@ -373,6 +373,7 @@ def test_answer_that_cannot_be_read_is_told(broker: Any, connected: Any) -> None
         (Code.EXPIRED, mt5.TRADE_RETCODE_TOO_MANY_REQUESTS),
         (Code.RISK, mt5.TRADE_RETCODE_REJECT),
         (Code.DUPLICATE_MISMATCH, mt5.TRADE_RETCODE_REJECT),
+        (Code.LOOK_ALIKE, mt5.TRADE_RETCODE_REJECT),
     ],
     ids=lambda value: value.name if isinstance(value, Code) else "",
 )
@@ -409,6 +410,17 @@ def test_order_without_an_answer_is_none_with_its_reason(
 
     assert connected.order_send(REQUEST) is None
     assert connected.last_error() == last_error
+
+
+def test_an_answer_that_says_nothing_is_passed_on_as_it_is(broker: Any, connected: Any, answer: Any) -> None:
+    returned = [10012, 0, 0, 0.02, 0.0, 0.0, 0.0, "timeout", 5, 0, list(CANONICAL)]
+    detail = {"retcode": 10012, "returned": returned}
+    broker.handlers["order_send"] = lambda request: answer(Status.UNKNOWN, [int(Code.OUTCOME_UNKNOWN), "why", detail])
+
+    result = connected.order_send(REQUEST)
+
+    assert (result.retcode, result.comment, result.request.magic) == (10012, "timeout", 7)
+    assert connected.last_error() == SUCCESS
 
 
 @pytest.mark.parametrize("end", ["silence", "broken"])
