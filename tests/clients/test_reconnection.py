@@ -103,6 +103,7 @@ def test_a_client_may_start_before_its_gateway(broker: Any, client: Client) -> N
 
 def test_a_silent_broker_costs_each_call_its_own_timeout_and_no_more(broker: Any, client: Client, silence: Any) -> None:
     broker.handlers["symbols_total"] = lambda: silence
+    client.connect()
     with pytest.raises(NoReply):
         client.call("symbols_total", timeout=0.02)
     assert client.connected
