@@ -13,7 +13,7 @@ from gateway.wire.errors import NotTradable, Unavailable
 REASON = "IPC initialize failed, MetaTrader 5 x64 not found (-10003)"
 CHILD = "worker-child"
 TERMINAL = "terminal-of-the-test"
-FIRST_STEP_MS, LAST_STEP_MS = 100, 10_000
+FIRST_STEP_MS, LAST_STEP_MS = 100, 1_000
 ORDER = {"action": 1, "symbol": "EURUSD", "volume": 0.01, "type": 0, "price": 1.1}
 
 
